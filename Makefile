@@ -1,0 +1,84 @@
+# Every command of the repository. Continuous integration calls these targets and nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+SITE ?= sandbox
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+SANDBOX := $(BIN)/python molecule/sandbox/sandbox.py
+# What is started through .venv finds its programs there, whatever the caller's PATH holds.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A recipe of its own, because a fresh Debian lacks part of Python's venv.
+$(VENV)/.complete: requirements.txt requirements-dev.txt .ci/make-venv
+	@.ci/make-venv $(PYTHON)
+
+.PHONY: venv
+venv: $(VENV)/.complete ## Make the Python environment .venv with the pinned tools
+
+##@ Sandbox
+.PHONY: sandbox sandbox-status sandbox-shell sandbox-down
+sandbox: venv ## Bring up a Slurm cluster in containers, converge it, run container jobs
+	$(SANDBOX) up
+
+sandbox-status: venv ## Show nodes, Slurm's view of them, and what is a stand-in
+	$(SANDBOX) status
+
+sandbox-shell: venv ## Open a shell on a node (NODE=login, default the head)
+	$(SANDBOX) shell $(NODE)
+
+sandbox-down: venv ## Remove the sandbox and everything it changed on this machine
+	$(SANDBOX) down
+
+##@ A site
+.PHONY: preflight
+preflight: venv ## Judge an inventory without changing anything (SITE=name below inventories/)
+	$(BIN)/ansible-playbook -i inventories/$(SITE) playbooks/preflight.yml
+
+##@ Tests
+.PHONY: test lint unit static render role test-sandbox
+# One pytest run over everything, so that its summary is the last line and counts all of it.
+test: venv ## Run everything: lint, unit, static, render, role and sandbox tests
+	$(PYTEST)
+
+lint: venv ## ansible-lint, yamllint, ruff, mypy, shellcheck
+	$(PYTEST) tests/static/test_lint.py
+
+unit: venv ## Modules, plugins and programs, without a host
+	$(PYTEST) tests/unit
+
+static: venv ## The house rules
+	$(PYTEST) tests/static --ignore tests/static/test_lint.py
+
+render: venv ## Templates of each distribution
+	$(PYTEST) tests/render
+
+role: venv ## One role on sandbox nodes (ROLE=enroot)
+	@test -n "$(ROLE)" || { echo 'Name a role: make role ROLE=enroot' >&2; exit 2; }
+	$(PYTEST) -m role -k "$(ROLE)"
+
+test-sandbox: venv ## Everything that needs the sandbox; starts it
+	$(PYTEST) -m 'sandbox or role'
+
+##@ Products
+.PHONY: docs bench collection clean
+docs: venv ## Generate defaults, README tables and docs/reference from the argument specs
+	$(BIN)/python docs/generate.py
+
+bench: venv ## Measure against the floor, printed as a table (needs the sandbox)
+	$(BIN)/python bench/run.py
+
+collection: venv ## Build the collection slipway.containers into dist/
+	$(BIN)/ansible-galaxy collection build --force --output-path dist
+
+clean: ## Remove what was built here; the sandbox is removed by sandbox-down
+	rm -rf $(VENV) .cache .ansible .mypy_cache .pytest_cache .ruff_cache dist
+	find . -name __pycache__ -not -path './.git/*' -not -path './.sandbox/*' -prune -exec rm -rf {} +

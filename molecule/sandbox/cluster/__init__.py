@@ -1,0 +1,1 @@
+"""The sandbox: a real Slurm cluster whose nodes are containers on this machine."""

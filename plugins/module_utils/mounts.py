@@ -1,0 +1,100 @@
+"""Which of several candidates may hold the data of all container runtimes; judged by mounts, never by names.
+
+The format of mountinfo is proc(5)'s.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+# Not for image data: shared, in memory, or without the extended attributes and device nodes that layers need.
+UNFIT_FILESYSTEMS = (
+    "9p", "afs", "autofs", "beegfs", "ceph", "cifs", "devtmpfs", "efs", "fuse", "gfs2", "glusterfs", "gpfs",
+    "iso9660", "lustre", "nfs", "nfs4", "ocfs2", "orangefs", "overlay", "panfs", "proc", "pvfs2", "ramfs", "smb3",
+    "smbfs", "squashfs", "sysfs", "tmpfs", "vfat", "virtiofs", "wekafs",
+)  # fmt: skip
+
+
+class Mount(NamedTuple):
+    """One line of mountinfo: where, what kind, and its per-mount and per-filesystem options."""
+
+    point: str
+    filesystem: str
+    options: tuple[str, ...]
+
+
+class Space(NamedTuple):
+    """What is free on a filesystem: bytes, and inodes (None where it counts none, as btrfs does)."""
+
+    free_bytes: int
+    free_inodes: int | None
+
+
+class Judgement(NamedTuple):
+    """A candidate and why it was refused; an empty reason means that it is usable."""
+
+    path: str
+    mount: Mount | None
+    space: Space | None
+    reason: str
+
+
+def unescape(text: str) -> str:
+    r"""Return a mountinfo field with its octal escapes (``\040``) resolved."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)
+
+
+def parse_mountinfo(text: str) -> dict[str, Mount]:
+    """Return the mounts by mount point; of several on one point the last, which is the visible one."""
+    mounts = {}
+    for line in text.splitlines():
+        before, separator, after = line.partition(" - ")
+        fields, tail = before.split(" "), after.split(" ")
+        if not separator or len(fields) < 6 or len(tail) < 3:
+            continue
+        point = unescape(fields[4])
+        mounts[point] = Mount(point, tail[0], tuple(fields[5].split(",") + tail[2].split(",")))
+    return mounts
+
+
+def mount_reason(candidate: str, mount: Mount | None) -> str:
+    """Return why a mount cannot hold image data, '' when it can."""
+    if mount is None:
+        return "nothing is mounted there"
+    kind = mount.filesystem.partition(".")[0]
+    # A node that is itself a container has an overlay as its root; there is nothing else to fall back on.
+    if kind in UNFIT_FILESYSTEMS and not (candidate == "/" and kind == "overlay"):
+        return "%s is a shared, in-memory or layered filesystem" % mount.filesystem
+    unfit = [option for option in ("ro", "noexec") if option in mount.options]
+    return "mounted %s" % ",".join(unfit) if unfit else ""
+
+
+def space_reason(space: Space, free_bytes: int, free_inodes: int) -> str:
+    """Return why a filesystem has too little room, '' when it has enough."""
+    if space.free_bytes < free_bytes:
+        return "%.1f GiB free, %.1f wanted" % (space.free_bytes / 2**30, free_bytes / 2**30)
+    if space.free_inodes is not None and space.free_inodes < free_inodes:
+        return "%d inodes free, %d wanted" % (space.free_inodes, free_inodes)
+    return ""
+
+
+def measure(path: str) -> Space:
+    """Return what is free for ordinary users; raises OSError."""
+    status = os.statvfs(path)
+    return Space(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None)
+
+
+def judge(candidate: str, mounts: dict[str, Mount], free_bytes: int, free_inodes: int) -> Judgement:
+    """Judge one candidate: a mount point of its own, of a fit kind, writable, with room."""
+    path = os.path.normpath(candidate)
+    mount = mounts.get(path)
+    reason = mount_reason(path, mount)
+    if reason:
+        return Judgement(candidate, mount, None, reason)
+    try:
+        space = measure(path)
+    except OSError as error:
+        return Judgement(candidate, mount, None, error.strerror or "cannot be read")
+    return Judgement(candidate, mount, space, space_reason(space, free_bytes, free_inodes))

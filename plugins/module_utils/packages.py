@@ -1,0 +1,90 @@
+"""What package managers print, read; and what went wrong, in words that say what to do."""
+
+from __future__ import annotations
+
+import re
+
+DPKG_FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\t${db:Status-Eflag}\n"
+RPM_FORMAT = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
+# dpkg journals status changes here until it has written them; a file left means that it was interrupted.
+DPKG_JOURNAL = "/var/lib/dpkg/updates"
+
+# Minimal images leave these out on purpose (dpkg's path-exclude, rpm's nodocs).
+OPTIONAL_FILES = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/lintian/")
+
+Packages = dict[str, list[dict[str, str]]]
+
+
+def parse_dpkg(text: str) -> tuple[Packages, list[str]]:
+    """Return the installed packages by name, and the names of those that are only partly installed."""
+    found: Packages = {}
+    broken: list[str] = []
+    for line in text.splitlines():
+        fields = line.split("\t")
+        if len(fields) != 5:
+            continue
+        name, version, architecture, status, flag = fields
+        if status == "installed" and flag == "ok":
+            found.setdefault(name, []).append({"name": name, "version": version, "arch": architecture})
+        elif status not in ("not-installed", "config-files"):
+            broken.append(name)
+    return found, broken
+
+
+def parse_rpm(text: str) -> Packages:
+    """Return the installed packages by name; lines such as ``package x is not installed`` are left out."""
+    found: Packages = {}
+    for line in text.splitlines():
+        fields = line.split("\t")
+        if len(fields) == 3:
+            entry = {"name": fields[0], "version": fields[1], "arch": fields[2]}
+            found.setdefault(fields[0], []).append(entry)
+    return found
+
+
+def missing_files(text: str) -> list[str]:
+    """Return the files that `dpkg --verify` or `rpm --verify` say are gone (``missing   c /etc/x``)."""
+    paths = [line.split()[-1] for line in text.splitlines() if line.startswith("missing ")]
+    return [path for path in paths if not path.startswith(OPTIONAL_FILES)]
+
+
+# The texts are apt's and dpkg's of Debian 12 and 13, LC_ALL=C.
+APT_FAILURES = (
+    (
+        r"Could not get lock (?P<what>\S+?)\.? It is held by process (?P<who>\d+ \([^)]*\))",
+        "another package manager holds {what}: process {who}. Wait for it, or stop it, then run again.",
+    ),
+    (r"Could not get lock (?P<what>\S+)", "another package manager holds {what}. Wait for it, then run again."),
+    (
+        r"(?P<what>No space left on device|You don't have enough free space in \S+)",
+        "the disk is full ({what}). Free space on the filesystem of /var or /usr, then run again.",
+    ),
+    (
+        r"(?:E|Err)[^\n]*(?:Failed to fetch|Unable to fetch)[^\n]*?(?P<what>\S+\.deb|\S+/InRelease)",
+        "a dependency could not be downloaded: {what}. Check the node's apt sources and its way to the mirror.",
+    ),
+    (
+        r"(?P<what>[^\n]*Depends: [^\n]*(?:not installable|not going to be installed|is to be installed)[^\n]*)",
+        "a dependency cannot be met: {what}. Check that the distribution's own repositories are enabled.",
+    ),
+    (r"E: Unable to locate package (?P<what>\S+)", "package {what} is not in the node's apt sources."),
+    (r"(?P<what>dpkg was interrupted)", "{what} and could not be repaired: run `dpkg --configure -a` on the node."),
+    (r"dpkg-deb: error: (?P<what>[^\n]+)", "the package file is damaged: {what}."),
+)
+
+
+def explain_apt_failure(output: str) -> str:
+    """Return one sentence with the cause of a failed apt-get run, the last error line when none is known."""
+    for pattern, sentence in APT_FAILURES:
+        found = re.search(pattern, output)
+        if found:
+            return sentence.format(**{key: value.strip() for key, value in found.groupdict().items()})
+    errors = [line for line in output.splitlines() if line.startswith(("E:", "dpkg: error"))]
+    return errors[-1] if errors else (output.strip().splitlines() or ["apt-get printed nothing"])[-1]
+
+
+def lists_are_stale(output: str) -> bool:
+    """Return whether `apt-get update` may be what is missing."""
+    return bool(
+        re.search(r"Unable to locate package|404 +Not Found|is not going to be installed|but it is not installable", output)
+    )

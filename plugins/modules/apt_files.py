@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright Slipway contributors. Apache-2.0 (see LICENSE).
+"""Ansible module: local package files in one apt transaction."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apt_files
+short_description: Install local .deb files and packages in one apt transaction
+description:
+  - M(ansible.builtin.apt) takes one file a call, so packages that need each other in one exact version
+    cannot be upgraded by it, and it does not recover from a dpkg that was killed.
+  - An interrupted dpkg is repaired first. Package lists are refreshed only when the first try shows that they are stale.
+    A configuration file that an admin changed is kept; one that was deleted comes back.
+options:
+  files: {description: Paths of .deb files on the node., type: list, elements: path, default: []}
+  packages: {description: Names of packages of the node's repositories., type: list, elements: str, default: []}
+  reinstall: {description: Unpack the files again although their version is installed., type: bool, default: false}
+  delete_files: {description: Delete O(files) once they are installed., type: bool, default: false}
+  lock_timeout: {description: How long to wait for another package manager (seconds)., type: int, default: 300}
+attributes:
+  check_mode: {support: full, description: Reports a change without making it; the caller knows that one is needed.}
+author: [Slipway contributors]
+"""
+
+EXAMPLES = r"""
+- name: Install enroot
+  slipway.containers.apt_files:
+    files: [/tmp/enroot_4.1.2-1_amd64.deb, /tmp/enroot+caps_4.1.2-1_amd64.deb]
+"""
+
+RETURN = r"""
+output:
+  description: What apt-get printed.
+  type: str
+  returned: when changed
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+
+# UCF and confold keep what an admin edited; confmiss brings back a configuration file that was deleted.
+ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "NEEDRESTART_SUSPEND": "1",
+    "UCF_FORCE_CONFFOLD": "1",
+}
+CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
+
+
+class Apt:
+    """apt-get and dpkg on this node; every method raises SystemExit through ``fail_json``."""
+
+    def __init__(self, module):
+        self.module = module
+        self.lock = ["-o", "DPkg::Lock::Timeout=%d" % module.params["lock_timeout"]]
+        self.configuration = [word for option in CONFIGURATION_OPTIONS for word in ("-o", "Dpkg::Options::=" + option)]
+
+    def run(self, command):
+        """Return (exit code, stdout and stderr together)."""
+        code, out, error = self.module.run_command(command, environ_update=ENVIRONMENT)
+        return code, out + error
+
+    def repair(self):
+        """Finish what a killed dpkg left: journal, unconfigured packages, and half-unpacked ones of ours."""
+        files = self.module.params["files"]
+        broken = self.run(["dpkg", "--audit"])[1].strip()
+        if not broken and not os.listdir(tools.DPKG_JOURNAL):
+            return
+        self.run(["dpkg", *CONFIGURATION_OPTIONS, "--configure", "-a"])
+        if files and self.run(["dpkg", "--audit"])[1].strip():
+            # A half-unpacked package must be unpacked again from its file before apt works at all.
+            self.run(["dpkg", *CONFIGURATION_OPTIONS, "--force-depends", "--unpack", *files])
+            self.run(["apt-get", "-y", *self.lock, *self.configuration, "--fix-broken", "install"])
+
+    def install(self):
+        """Install everything in one transaction; returns apt-get's output."""
+        params = self.module.params
+        command = ["apt-get", "-y", "--no-install-recommends", *self.lock, *self.configuration]
+        command += ["--reinstall"] if params["reinstall"] else []
+        # apt takes a word with a slash for a file.
+        command += ["install", *[os.path.abspath(path) for path in params["files"]], *params["packages"]]
+        code, output = self.run(command)
+        if code and tools.lists_are_stale(output):
+            self.run(["apt-get", "-y", *self.lock, "update"])
+            code, output = self.run(command)
+        if code:
+            wanted = [os.path.basename(path) for path in params["files"]] + params["packages"]
+            self.module.fail_json(
+                msg="cannot install %s: %s" % (", ".join(wanted), tools.explain_apt_failure(output)),
+                output=output,
+                rc=code,
+            )
+        return output
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "files": {"type": "list", "elements": "path", "default": []},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "reinstall": {"type": "bool", "default": False},
+            "delete_files": {"type": "bool", "default": False},
+            "lock_timeout": {"type": "int", "default": 300},
+        },
+        required_one_of=[("files", "packages")],
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=True)
+    apt = Apt(module)
+    apt.repair()
+    output = apt.install()
+    if module.params["delete_files"]:
+        for path in module.params["files"]:
+            os.unlink(path)
+    module.exit_json(changed=True, output=output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright Slipway contributors. Apache-2.0 (see LICENSE).
+"""Ansible module: prove that a SPANK plugin loads on this node, and only then switch to it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: spank_plugin
+short_description: Proves that a SPANK plugin loads on this node and switches the fixed path to it
+description:
+  - One call for a node's part of the gate. The plugin is loaded by C(srun --help) and C(sbatch --help) from
+    a private
+    copy of this node's configuration, with one C(required) line in it, as an ordinary user where possible.
+    The
+    proof is the option in their output, never an exit code. sbatch is asked as well because srun does not
+    look at
+    a plugin's arguments before a job does.
+  - This proves the side of the commands. slurmstepd takes its plugins from slurmd, so a job must prove that.
+  - On a node without srun the file is checked, loaded with libslurmfull.so in a process of its own, and its
+    version
+    compared; RV(proof) says so.
+  - O(link) is switched by rename, and never to a plugin that was not proven.
+options:
+  path: {description: Absolute path of the plugin file., type: path, required: true}
+  sha256: {description: Checksum that the file must have; not compared when empty., type: str, default: ''}
+  link: {description: Fixed path that becomes a symbolic link to O(path)., type: path}
+  switch: {description: Whether to switch O(link) when proven., type: bool, default: false}
+  option: {description: Option that the plugin offers., type: str, default: container-image}
+  arguments:
+    description: Arguments of the line, as for M(slipway.containers.plugstack).
+    type: raw
+    default: {}
+  configuration:
+    description:
+      - V(private) proves O(path). V(live) judges what is registered on this node now, through its own
+        configuration;
+        then a second registration or an unreadable file beside plugstack.conf is the cause.
+    type: str
+    choices: [private, live]
+    default: private
+  timeout: {description: Seconds for each command., type: int, default: 10}
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: full}
+"""
+
+EXAMPLES = r"""
+- name: Prove and switch
+  slipway.containers.spank_plugin:
+    path: /usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so
+    sha256: "{{ __pyxis_plugin_sha256 }}"
+    link: /usr/local/lib/slipway/pyxis/spank_pyxis.so
+    switch: true
+  register: __pyxis_plugin
+  failed_when: not __pyxis_plugin.proven
+"""
+
+RETURN = r"""
+needs_copy: {description: The file is missing or has another checksum., type: bool, returned: success}
+sha256: {description: The file's checksum; null when it is missing., type: str, returned: success}
+proven: {description: Whether the plugin was seen to load., type: bool, returned: success}
+proof: {description: What proves it., type: str, returned: success, sample: srun --help as an ordinary user}
+cause: {description: 'One sentence why it is not proven, else empty.', type: str, returned: success}
+output: {description: Last 2000 characters of the command that failed., type: str, returned: success}
+slurm_version: {description: Slurm version of this node., type: str, returned: success}
+link_before: {description: Where O(link) led; null when it was no link., type: str, returned: success}
+link_after: {description: Where O(link) leads; in check mode would lead., type: str, returned: success}
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.containers.plugins.module_utils import (
+    plugstack,
+    slurm_gather,
+    slurm_host,
+    spank_diagnosis,
+    spank_proof,
+)
+from ansible_collections.slipway.containers.plugins.module_utils.files import link_atomically, sha256_of
+
+
+def find_slurm():
+    """Return what the proof needs of this node's Slurm: programs, version, library, configuration."""
+    host = slurm_host.Host()
+    running = slurm_host.processes(host)
+    prefix = slurm_host.find_prefix(host, running)
+    if prefix is None:
+        return None
+    programs = slurm_host.find_programs(host, prefix)
+    library = slurm_host.find_library(host, prefix)
+    known = slurm_host.evidence(host, slurm_host.units(host), running)
+    config, _ignored = slurm_gather.find_config(host, prefix, library, known)
+    return {
+        "programs": programs,
+        "library": library or "",
+        "config": config["file"],
+        "source": config["source"],
+        "version": slurm_gather.find_version(host, programs, config["file"]),
+    }
+
+
+def prove(module, slurm):
+    """Return the Proof for this call."""
+    path = module.params["path"]
+    words, problems = plugstack.judge_arguments(module.params["arguments"])
+    if problems:
+        module.fail_json(msg="plugstack arguments: {}".format("; ".join(problems)), problems=problems)
+    if slurm is None:
+        return spank_proof.Proof(False, "", "no Slurm was found on this node", "")
+    live = module.params["configuration"] == "live"
+    data = None
+    if os.path.isfile(path):
+        with open(path, "rb") as stream:
+            data = stream.read()
+    cause = spank_diagnosis.from_file(path, data, os.uname().machine, slurm["version"])
+    if cause and not live:
+        return spank_proof.Proof(False, "the file itself", cause, "")
+    srun = slurm["programs"]["srun"]
+    timeout = module.params["timeout"]
+    if not srun:
+        return spank_proof.prove_by_loading(path, slurm["library"], slurm["version"], timeout)
+    programs = {"srun": srun, "sbatch": os.path.join(os.path.dirname(srun), "sbatch")}
+    programs = {name: program for name, program in programs.items() if os.access(program, os.X_OK)}
+    wanted = not any(word in ["sbatch_support=" + no for no in plugstack.FALSE_WORDS] for word in words)
+    subject = spank_proof.Subject(path, module.params["option"], slurm["version"], timeout, wanted)
+    if live:
+        # Without a name the commands find a fetched configuration as any user's do.
+        config = slurm["config"] if slurm["source"] == "local" else None
+        proof = spank_proof.prove_by_help(programs, config, True, subject)
+        # What is wrong with the file says more than what the loader makes of it.
+        return (
+            spank_proof.Proof(False, proof.method, cause, proof.output)
+            if cause and not proof.proven
+            else proof
+        )
+    line = plugstack.Registration(path, tuple(words)).text
+    with spank_proof.private_configuration(slurm["config"], line) as (config, public):
+        return spank_proof.prove_by_help(programs, config, public, subject)
+
+
+def switch(module, link):
+    """Point the fixed path at the plugin; returns whether that is a change."""
+    path = module.params["path"]
+    if not link or not module.params["switch"]:
+        return False
+    before = os.readlink(link) if os.path.islink(link) else None
+    if before == path:
+        return False
+    if os.path.isdir(link) and not os.path.islink(link):
+        module.fail_json(msg=f"{link} is a directory; it was to become a link to the plugin")
+    if not module.check_mode:
+        try:
+            os.makedirs(os.path.dirname(link), mode=0o755, exist_ok=True)
+            link_atomically(link, path)
+        except OSError as error:
+            module.fail_json(msg=f"cannot switch {link} to {path}: {error}")
+    return True
+
+
+def main():
+    """Compare, prove, switch."""
+    module = AnsibleModule(
+        {
+            "path": {"type": "path", "required": True},
+            "sha256": {"type": "str", "default": ""},
+            "link": {"type": "path"},
+            "switch": {"type": "bool", "default": False},
+            "option": {"type": "str", "default": "container-image"},
+            "arguments": {"type": "raw", "default": {}},
+            "configuration": {"type": "str", "choices": ["private", "live"], "default": "private"},
+            "timeout": {"type": "int", "default": 10},
+        },
+        required_if=[("switch", True, ["link"])],
+        supports_check_mode=True,
+    )
+    path, link, expected = module.params["path"], module.params["link"], module.params["sha256"].lower()
+    found = sha256_of(path) if os.path.isfile(path) else None
+    before = os.readlink(link) if link and os.path.islink(link) else None
+    result = {"changed": False, "sha256": found, "link_before": before, "link_after": before, "output": ""}
+    result["needs_copy"] = found is None or bool(expected and found != expected)
+    if result["needs_copy"] and module.params["configuration"] == "private":
+        other = f"{path} has the checksum {found}, expected is {expected}"
+        cause = f"{path} does not exist" if found is None else other
+        module.exit_json(proven=False, proof="", cause=cause, slurm_version=None, **result)
+    slurm = find_slurm()
+    proof = prove(module, slurm)
+    result.update(proven=proof.proven, proof=proof.method, cause=proof.cause, output=proof.output)
+    result["slurm_version"] = slurm["version"] if slurm else None
+    if proof.proven and module.params["configuration"] == "private":
+        result["changed"] = switch(module, link)
+        result["link_after"] = path if result["changed"] else before
+        if result["changed"]:
+            result["diff"] = {"before": f"{link} -> {before}\n", "after": f"{link} -> {path}\n"}
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

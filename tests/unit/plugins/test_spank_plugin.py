@@ -1,0 +1,121 @@
+"""The module spank_plugin, with an srun and sbatch of a few lines."""
+
+import os
+
+import pytest
+from ansible_collections.slipway.containers.plugins.modules import spank_plugin
+
+REGISTERED = 'grep -q "^required .*spank_pyxis.so" "$(dirname $SLURM_CONF)/plugstack.conf"'
+GOOD = REGISTERED + ' && echo "  --container-image=X --help"'
+
+
+@pytest.fixture
+def node(tmp_path, monkeypatch, plugin_file):
+    """Make a node: programs that run a line of shell, a configuration, a plugin."""
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(directory, 0o755)
+    config = tmp_path / "slurm.conf"
+    config.write_text("ClusterName=x\nPlugStackConfig=/elsewhere\n")
+    (tmp_path / "cli_filter.lua").write_text("--")
+    plugin = tmp_path / "spank_pyxis.so"
+    plugin.write_bytes(plugin_file())
+
+    def build(srun=GOOD, sbatch=GOOD, version="24.11.5"):
+        for name, line in (("srun", srun), ("sbatch", sbatch)):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+            (tmp_path / name).chmod(0o755)
+        programs = {"srun": str(tmp_path / "srun") if srun else None, "scontrol": None, "slurmd": None}
+        found = {
+            "programs": programs,
+            "library": str(tmp_path),
+            "config": str(config),
+            "source": "local",
+            "version": version,
+        }
+        monkeypatch.setattr(spank_plugin, "find_slurm", lambda: found)
+        monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "n", "6", "1", "x86_64")))
+        return str(plugin)
+
+    return build
+
+
+def test_proves_and_switches_once(run_module, node, tmp_path):
+    link = tmp_path / "fixed" / "spank_pyxis.so"
+    path = node()
+    result = run_module("spank_plugin", check=True, path=path, link=str(link), switch=True)
+    assert result["proven"] and result["changed"] and not link.parent.exists()
+    result = run_module("spank_plugin", path=path, link=str(link), switch=True)
+    assert result["changed"] and result["link_before"] is None and os.readlink(link) == path
+    assert "srun --help and sbatch --help" in result["proof"] and result["cause"] == ""
+    assert not run_module("spank_plugin", path=path, link=str(link), switch=True)["changed"]
+
+
+def test_missing_and_other_checksum_need_a_copy(run_module, node, tmp_path):
+    path = node()
+    result = run_module("spank_plugin", path=path + "x", link=str(tmp_path / "l"), switch=True)
+    assert result["needs_copy"] and not result["proven"] and not result["changed"] and "failed" not in result
+    result = run_module("spank_plugin", path=path, sha256="0" * 64)
+    assert result["needs_copy"] and "expected is 0000" in result["cause"]
+    assert run_module("spank_plugin", path=path, sha256=result["sha256"].upper())["needs_copy"] is False
+
+
+@pytest.mark.parametrize(
+    ("programs", "cause"),
+    [
+        ({"srun": "exit 0"}, "does not offer the option"),
+        ({"srun": "kill -BUS $$"}, "died of SIGBUS"),
+        (
+            {"srun": "echo 'x: Incompatible Slurm plugin /p.so version (22.05.8)' >&2; exit 1"},
+            "for 22.05.8, and this node",
+        ),
+        (
+            {"sbatch": "echo 'sbatch: error: pyxis: unknown configuration option: k=1' >&2; exit 1"},
+            "the argument k=1",
+        ),
+        (
+            {"srun": GOOD + "; echo 'option \"container-image\" provided by both a.so and b.so' >&2"},
+            "registered twice",
+        ),
+        ({"version": "25.05.1"}, "was built for another Slurm: for 24.11.5, and this node runs 25.05.1"),
+    ],
+)
+def test_not_proven_is_never_switched(run_module, node, tmp_path, programs, cause):
+    link = tmp_path / "link"
+    link.symlink_to("/old")
+    result = run_module("spank_plugin", path=node(**programs), link=str(link), switch=True)
+    assert cause in result["cause"]
+    assert not result["proven"] and not result["changed"] and os.readlink(link) == "/old"
+
+
+def test_a_hanging_command_is_bounded(run_module, node):
+    result = run_module("spank_plugin", path=node(srun="sleep 30"), timeout=1)
+    assert "did not end in time" in result["cause"]
+
+
+def test_without_sbatch_support_only_its_help_is_wanted(run_module, node):
+    path = node(sbatch='echo " --help"')
+    assert run_module("spank_plugin", path=path, arguments={"sbatch_support": False})["proven"]
+    assert not run_module("spank_plugin", path=path)["proven"]
+
+
+def test_private_configuration_carries_the_neighbours(run_module, node):
+    probe = "d=$(dirname $SLURM_CONF); test -f $d/cli_filter.lua && ! grep -q elsewhere $SLURM_CONF && "
+    probe += 'grep -qx "PlugStackConfig=$d/plugstack.conf" $SLURM_CONF && '
+    assert run_module("spank_plugin", path=node(srun=probe + GOOD))["proven"]
+
+
+def test_live_names_what_is_registered(run_module, node, recorded):
+    twice = recorded("slurm-24.11.5/help/registered-twice.srun.txt").splitlines()[0]
+    path = node(srun=f"echo '--container-image'; echo '{twice}' >&2")
+    assert "registered twice" in run_module("spank_plugin", path=path, configuration="live")["cause"]
+
+
+def test_without_srun_the_loader_decides(run_module, node):
+    result = run_module("spank_plugin", path=node(srun=""))
+    assert not result["proven"] and result["proof"] == "loaded with libslurmfull.so" and result["cause"]
+
+
+def test_no_slurm(run_module, node, monkeypatch):
+    path = node()
+    monkeypatch.setattr(spank_plugin, "find_slurm", lambda: None)
+    assert run_module("spank_plugin", path=path)["cause"] == "no Slurm was found on this node"
