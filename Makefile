@@ -28,6 +28,8 @@ venv: $(VENV)/.complete ## Make the Python environment .venv with the pinned too
 .PHONY: sandbox sandbox-status sandbox-shell sandbox-down
 sandbox: venv ## Bring up a Slurm cluster in containers, converge it, run container jobs
 	$(SANDBOX) up
+	$(SANDBOX) converge
+	$(SANDBOX) accept
 
 sandbox-status: venv ## Show nodes, Slurm's view of them, and what is a stand-in
 	$(SANDBOX) status

@@ -51,7 +51,8 @@ def submitter(request: pytest.FixtureRequest) -> Submitter:
     """The first login host of the inventory."""
     option = request.config.getoption
     inventory = option("--inventory")
-    host = testinfra.get_host(f"ansible://{members(inventory, 'login')[0]}?ansible_inventory={inventory}&force_ansible=False")
+    login = members(inventory, "login")[0]
+    host = testinfra.get_host(f"ansible://{login}?ansible_inventory={inventory}&force_ansible=False")
     return Submitter(host, option("--validate-user"), option("--validate-image"))
 
 
@@ -73,15 +74,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("node", members(metafunc.config.getoption("--inventory"), "compute"))
 
 
+INSTALLED = "dpkg-query -W enroot enroot+caps 2>/dev/null; readlink /usr/local/lib/slipway/pyxis/spank_pyxis.so; true"
+
+
 def standins(inventory: str) -> list[str]:
     """Return the installed programs that are stand-ins, from the versions that the nodes list."""
-    listing = subprocess.run(
-        ["ansible", "--inventory", inventory, "slurm_cluster", "--one-line", "--module-name", "ansible.builtin.shell",
-         "--args", "dpkg-query -W enroot enroot+caps 2>/dev/null; readlink /usr/local/lib/slipway/pyxis/spank_pyxis.so; true"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    found = {name for name in ("enroot", "pyxis") for line in listing.stdout.splitlines() if STANDIN in line and name in line}
-    return sorted(found)
+    command = ["ansible", "--inventory", inventory, "slurm_cluster", "--one-line"]
+    command += ["--module-name", "ansible.builtin.shell", "--args", INSTALLED]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    lines = [line for line in listing if STANDIN in line]
+    return [name for name in ("enroot", "pyxis") if any(name in line for line in lines)]
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

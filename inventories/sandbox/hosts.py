@@ -16,13 +16,15 @@ NOT_RUNNING = "no sandbox is running: run `make sandbox`"
 
 
 def state_directory(repository: Path, name: str) -> Path:
+    """Return where the sandbox of that name keeps what is known about it."""
     return repository / (".sandbox" if name == "slipway" else f".sandbox-{name}")
 
 
 def connection(state: Path, name: str) -> dict[str, Any]:
-    """How Ansible reaches every node. A later sandbox may use the same addresses again, so
+    """Return how Ansible reaches every node.
 
-    control sockets are kept apart by sandbox; they lie in /run because their paths must be short.
+    A later sandbox may use the same addresses again, so control sockets are kept apart by
+    sandbox; they lie in /run because their paths must be short.
     """
     identity = f"{name}-{hashlib.sha256(str(state).encode()).hexdigest()[:8]}"
     known_hosts = state / "ssh" / "known_hosts"
@@ -42,13 +44,12 @@ def connection(state: Path, name: str) -> dict[str, Any]:
 
 
 def inventory(cluster: dict[str, Any], state: Path) -> dict[str, Any]:
+    """Return what Ansible reads: groups, and the variables of every host."""
     hostvars = {
-        node["name"]: {"ansible_host": node["address"], "sandbox_container": node["id"]}
-        for node in cluster["nodes"]
+        node["name"]: {"ansible_host": node["address"], "sandbox_container": node["id"]} for node in cluster["nodes"]
     }
     groups = {
-        group: {"hosts": [node["name"] for node in cluster["nodes"] if node["role"] == group]}
-        for group in GROUPS
+        group: {"hosts": [node["name"] for node in cluster["nodes"] if node["role"] == group]} for group in GROUPS
     }
     return {
         "_meta": {"hostvars": hostvars},
@@ -60,17 +61,17 @@ def inventory(cluster: dict[str, Any], state: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
+    """Print the inventory, or the variables of one host."""
     state = state_directory(repository, os.environ.get("SANDBOX_NAME") or "slipway")
     try:
         cluster = json.loads((state / "cluster.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        print(NOT_RUNNING, file=sys.stderr)
+        sys.stderr.write(f"{NOT_RUNNING}\n")
         return 1
     answer = inventory(cluster, state)
     if arguments[:1] == ["--host"]:
         answer = answer["_meta"]["hostvars"].get(arguments[1], {})
-    json.dump(answer, sys.stdout, indent=2)
-    print()
+    sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     return 0
 
 

@@ -8,6 +8,7 @@ import sys
 
 from cluster import access, down, settings, up
 from cluster.errors import SandboxError
+from cluster.exclusive import exclusively
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,10 +33,11 @@ def parser() -> argparse.ArgumentParser:
 def act(arguments: argparse.Namespace) -> None:
     wanted = settings.from_environment()
     if arguments.verb == "up":
-        up.up(wanted)
+        with exclusively(wanted):
+            up.up(wanted)
     elif arguments.verb in ("converge", "accept"):
         # Only these need Ansible: whatever Python there is must be able to take a sandbox down.
-        from cluster import stack
+        from cluster import stack  # noqa: PLC0415 - see above
 
         {"converge": stack.converge, "accept": stack.accept}[arguments.verb](wanted)
     elif arguments.verb == "status":
@@ -45,7 +47,8 @@ def act(arguments: argparse.Namespace) -> None:
     elif arguments.verb == "run":
         access.enter(wanted, arguments.node, arguments.user, arguments.command)
     else:
-        removed = {"down": down.down, "clean": down.clean}[arguments.verb](wanted)
+        with exclusively(wanted):
+            removed = {"down": down.down, "clean": down.clean}[arguments.verb](wanted)
         print(f"removed: {'; '.join(removed)}" if removed else "there was nothing to remove")
 
 

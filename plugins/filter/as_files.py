@@ -21,11 +21,17 @@ RETURN = r"""
 _value: {description: One dict for each name., type: list, elements: dict}
 """
 
+from typing import Any, Callable, Iterable
 
-def as_files(names, **attributes):
+from ansible.errors import AnsibleFilterError
+
+
+def as_files(names: Iterable[Any], **attributes: Any) -> list[dict[str, Any]]:
     """Return one dict for each name, ``{}`` in text values replaced by it."""
+    if isinstance(names, str):
+        raise AnsibleFilterError("as_files takes a list of names, not the text %r" % names)
     return [
-        {key: value.replace("{}", name) if isinstance(value, str) else value for key, value in attributes.items()}
+        {key: value.replace("{}", str(name)) if isinstance(value, str) else value for key, value in attributes.items()}
         for name in names
     ]
 
@@ -33,6 +39,6 @@ def as_files(names, **attributes):
 class FilterModule:
     """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {"as_files": as_files}

@@ -9,7 +9,11 @@ description:
   - Under C(required) a node without the plugin refuses every job. So each node of Slurm's own roster, and each host
     of the inventory that may submit, must have proven the plugin in this run, or be down, drained or powered off.
 options:
-  _input: {description: The roster as M(slipway.containers.slurm_facts) returns it., type: list, elements: dict, required: true}
+  _input:
+    description: The roster as M(slipway.containers.slurm_facts) returns it; null where slurmctld does not answer.
+    type: list
+    elements: dict
+    required: true
   cluster_hosts: {description: Inventory names of the whole cluster., type: list, elements: str, required: true}
   proven: {description: Hosts that proved it in this run., type: list, elements: str, required: true}
   absentees: {description: Results of the proof on the other hosts of the inventory., type: list, elements: dict}
@@ -28,32 +32,59 @@ _value:
   type: dict
 """
 
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
 OUT_OF_SERVICE = {"powered_down", "powering_down", "power_down", "future"}
 
+Node = Mapping[str, Any]
 
-def absentee_reasons(absentees):
-    """Return why each host that is not part of the run lacks a proof; a proven one is left out."""
+
+def proofs(absentees: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return for each host that is not part of the run why it lacks a proof, '' where it has one."""
     reasons = {}
     for result in absentees:
-        host = result.get("__pyxis_absentee", result.get("item", ""))
         if result.get("unreachable"):
-            reasons[host] = "cannot be reached"
-        elif not result.get("proven"):
-            reasons[host] = result.get("cause") or result.get("msg") or "has no proven plugin"
+            reason = "cannot be reached"
+        else:
+            reason = result.get("cause") or result.get("msg") or "has no proven plugin"
+        host = str(result.get("__pyxis_absentee", result.get("item", "")))
+        reasons[host] = "" if result.get("proven") and not result.get("unreachable") else reason
     return reasons
 
 
-def out_of_service(node):
-    """Return why no job can start on a node now, '' when one can."""
+def out_of_service(nodes: Sequence[Node]) -> str:
+    """Return why no job can start on any of a host's nodes now, '' when one can."""
+    states = [_node_out_of_service(node) for node in nodes]
+    return states[0] if states and all(states) else ""
+
+
+def _node_out_of_service(node: Node) -> str:
     if node["drained"]:
         return "drained"
     if node["down"]:
         return "down"
-    flags = {flag.lower() for flag in node.get("flags", [])} | {node["state"].lower()}
+    flags = {flag.lower() for flag in node.get("flags") or []} | {node["state"].lower()}
     return "powered off" if flags & OUT_OF_SERVICE else ""
 
 
-def roster_gaps(roster, cluster_hosts, proven, absentees=(), excused=()):
+def nodes_by_host(roster: Iterable[Node], hosts: Iterable[str]) -> dict[str, list[Node]]:
+    """Return Slurm's nodes by inventory name, those that the inventory does not know by their own."""
+    known = list(hosts)
+    nodes: dict[str, list[Node]] = {}
+    for node in roster:
+        names = (node["name"], node.get("hostname"), node.get("address"))
+        host = next((name for name in known if name in names), node["name"])
+        nodes.setdefault(host, []).append(node)
+    return nodes
+
+
+def roster_gaps(
+    roster: Iterable[Node] | None,
+    cluster_hosts: Sequence[str],
+    proven: Sequence[str],
+    absentees: Iterable[Mapping[str, Any]] = (),
+    excused: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return {refused, excused, message}; see DOCUMENTATION."""
     if roster is None:
         return {
@@ -62,27 +93,28 @@ def roster_gaps(roster, cluster_hosts, proven, absentees=(), excused=()):
             "message": "slurmctld does not answer, so nobody can say which nodes would lose their jobs. "
             "Start it (`systemctl status slurmctld` on the controller) and run again. Nothing was registered.",
         }
-    missing = absentee_reasons(absentees)
-    reasons = {host: missing[host] for host in cluster_hosts if host not in proven and host in missing}
-    nodes = {}
-    for node in roster:
-        names = (node["name"], node.get("hostname"), node.get("address"))
-        host = next((name for name in cluster_hosts if name in names), None)
-        nodes[host or node["name"]] = node
-        if host is None:
-            reasons[node["name"]] = "is not in the inventory"
+    nodes = nodes_by_host(roster, cluster_hosts)
+    looked_at = proofs(absentees)
     refused, let_off = {}, {}
-    for host, reason in reasons.items():
-        state = out_of_service(nodes[host]) if host in nodes else ""
-        if state or host in excused:
-            let_off[host] = "%s (%s)" % (reason, state or "excused by pyxis_excused_hosts")
+    for host in [*cluster_hosts, *(name for name in nodes if name not in cluster_hosts)]:
+        if host not in cluster_hosts:
+            reason = "is not in the inventory"
+        elif host in proven:
+            continue
         else:
+            reason = looked_at.get(host, "was not looked at")
+        state = out_of_service(nodes.get(host, []))
+        if reason and (state or host in excused):
+            let_off[host] = "%s (%s)" % (reason, state or "excused by pyxis_excused_hosts")
+        elif reason:
             refused[host] = reason
     return {"refused": sorted(refused), "excused": sorted(let_off), "message": message(refused, let_off)}
 
 
-def message(refused, let_off):
-    """Return what to tell the admin."""
+def message(refused: Mapping[str, str], let_off: Mapping[str, str]) -> str:
+    """Return what to tell the admin, '' when there is nothing."""
+    if not refused and not let_off:
+        return ""
     listed = "; ".join("%s %s" % pair for pair in sorted((refused or let_off).items()))
     if refused:
         return (
@@ -93,18 +125,20 @@ def message(refused, let_off):
     return "Converge these before they are resumed, until then they would refuse every job: %s." % listed
 
 
-def registration_differs(slurm, plugin, arguments):
+def registration_differs(slurm: Mapping[str, Any], plugin: str, arguments: Mapping[str, Any]) -> bool:
     """Return whether a host that fetches its configuration has another registration than the one that is wanted."""
     if slurm["config"]["source"] != "configless" or not slurm["plugstack"]["file"]:
         return False
-    wanted = sorted("%s=%s" % (key, int(value) if isinstance(value, bool) else value) for key, value in arguments.items())
+    wanted = sorted(
+        "%s=%s" % (key, int(value) if isinstance(value, bool) else value) for key, value in arguments.items()
+    )
     found = [(entry["plugin"], sorted(entry["arguments"])) for entry in slurm["plugstack"]["registrations"]]
-    return found != [(plugin, wanted)]
+    return bool(found != [(plugin, wanted)])
 
 
 class FilterModule:
     """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {"roster_gaps": roster_gaps, "registration_differs": registration_differs}

@@ -28,28 +28,31 @@ _list:
 """
 
 import os
+from typing import Any, Iterable
 
 from ansible.plugins.lookup import LookupBase
-
 from ansible_collections.slipway.containers.plugins.module_utils.files import sha256_of
 
 
-def verified(path):
+def verified(path: str) -> tuple[str, str]:
     """Return (sha256 or '', problem or '') of one build."""
     if not os.path.isfile(path):
         return "", ""
     try:
         with open(path + ".sha256", encoding="ascii") as stream:
-            expected = (stream.read().split() or [""])[0]
+            expected = (stream.read().split() or ["nothing"])[0].lower()
     except (OSError, UnicodeDecodeError):
         return "", "%s has no checksum beside it" % path
-    found = sha256_of(path)
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        return "", "%s cannot be read: %s" % (path, error.strerror)
     if found != expected:
         return "", "%s is damaged: its checksum is %s, recorded is %s" % (path, found, expected)
     return found, ""
 
 
-def find(kind, directories):
+def find(kind: str, directories: Iterable[str]) -> dict[str, str]:
     """Return the first whole build of a kind, and the problems of those before it."""
     problems = []
     for directory in directories:
@@ -62,10 +65,10 @@ def find(kind, directories):
     return {"path": "", "sha256": "", "problem": "; ".join(problems)}
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]
     """Ansible's entry point."""
 
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, str]]:
         """Return one dict for each kind."""
         self.set_options(var_options=variables, direct=kwargs)
         return [find(kind, [path for path in self.get_option("directories") if path]) for kind in terms]

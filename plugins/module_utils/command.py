@@ -22,10 +22,12 @@ class Output:
 
     @property
     def timed_out(self) -> bool:
+        """Whether it was stopped at its time limit."""
         return self.code is None
 
     @property
     def succeeded(self) -> bool:
+        """Whether it ended with exit code 0."""
         return self.code == 0
 
     @property

@@ -31,8 +31,16 @@ PATH=$PATH:/usr/sbin:/sbin mksquashfs "$root" "$work/image" -quiet -no-progress 
 mv "$work/image" "$SLIPWAY_PROOF_IMAGE"
 """
 
-# `read` and `echo` are the shell's own: the image holds no other program.
-SHOW = 'echo {begin} ${{SLURMD_NODENAME:-}}; while read -r line; do echo "$line"; done < /etc/os-release; echo {end}'
+# `read` and `echo` are the shell's own: the image holds no other program. The number of the mount that is / tells
+# inside from outside where both are of the same distribution.
+SHOW = """
+echo {begin} ${{SLURMD_NODENAME:-}}
+while read -r line; do echo "$line"; done < /etc/os-release
+while read -r number parent device root point rest; do
+    [ "$point" != / ] || echo "root $number"
+done < /proc/self/mountinfo
+echo {end}
+"""
 
 # Runs on the submitting host inside the allocation.
 SCRIPT = r"""
@@ -54,12 +62,29 @@ STAGES = {
     91: "the test image could not be made on the node",
     92: "the container step failed",
 }
-BUSY = re.compile(r"Requested nodes are busy|Immediate execution impossible|Resources temporarily unavailable|"
-                  r"Unable to allocate resources: (?:Requested node configuration is not available|Nodes required)")  # fmt: skip
-# The same for every cause; the cause is inside the block of enroot's log (stack-facts, pyxis 0.24).
-NOISE = re.compile(r"HOME: unbound variable|unusual entrypoint|printing enroot log file|couldn't start container|"
-                   r"task_init\(\) failed|Failed to invoke spank plugin stack|launch failed|"
-                   r"Job/step already completing|task \d+: Exited|Plugin stack initialization failed$")  # fmt: skip
+# Slurm's slurm_errno.c.
+BUSY = re.compile(
+    "Requested nodes are busy|Immediate execution impossible|Resources temporarily unavailable|"
+    "Requested (?:node|partition) configuration (?:is )?not available|Nodes required for job are DOWN"
+)
+GRANTED = "Granted job allocation"
+# A client that cannot load the plugin submits nothing at all, so that no job would ever say so.
+BROKEN_CLIENT = re.compile(
+    "spank: |pyxis: |Incompatible Slurm plugin|plugin_load_from_file|Plug-in initialization|plugin stack"
+)
+PREFIX = re.compile(r"^(?:srun|salloc|slurmstepd(?:-\S+)?): (?:error: )?(?:spank: )?(?:error: )?")
+# The same for every cause (stack-facts section 6, pyxis 0.24), or no cause at all.
+NOISE = re.compile(
+    r"HOME: unbound variable|unusual entrypoint|printing enroot log file|couldn't start container|"
+    r"container start failed with error code|container was not started successfully by another task|"
+    r"child \d+ failed with error code|task_init\(\) failed|Failed to invoke spank plugin stack|"
+    r"Job/step already completing|task \d+: Exited|Job step aborted|forcing job termination|Granted job allocation|"
+    r"Relinquishing job allocation|Waiting for resource configuration|ready for job$|queued and waiting for resources|"
+    r"has been allocated resources|import(?:ing|ed) docker image|provided by both|^\[INFO\]"
+)
+FAULT = re.compile(
+    r"\[ERROR\]|unrecognized option|[Ee]rror|failed|[Nn]o such|[Dd]enied|[Cc]annot|[Cc]ould not|not found|Invalid"
+)
 
 
 class Verdict(NamedTuple):
@@ -93,38 +118,60 @@ def between(text: str, begin: str, end: str) -> tuple[str, str] | None:
 
 def inner_cause(text: str) -> str:
     """Return the line that says why, out of what srun, pyxis and enroot print around it."""
-    lines = [re.sub(r"^(?:srun|slurmstepd(?:-\S+)?|salloc|error|spank)[^:]*: *", "", line).strip() for line in text.splitlines()]
-    lines = [re.sub(r"^(?:(?:error|pyxis|\d+|slurmstepd): *)+", "", line).strip() for line in lines]
-    told = [line for line in lines if line and not NOISE.search(line)]
-    for mark in ("[ERROR]", "unrecognized option", "error", "failed", "No such file", "denied", "cannot"):
-        marked = [line for line in told if mark in line]
-        if marked:
-            return marked[0]
-    return told[-1] if told else "nothing was printed"
+    inside, outside, rest = [], [], []
+    for whole in text.splitlines():
+        line = PREFIX.sub("", whole)
+        told = line.removeprefix("pyxis: ").strip()
+        if not told or NOISE.search(told):
+            rest.append(told)
+        elif line.startswith("pyxis:     "):
+            inside.append(told)
+        elif "error:" in whole:
+            outside.append(told)
+        else:
+            rest.append(told)
+    faults = sorted((line for line in inside if FAULT.search(line)), key=lambda line: "[ERROR]" not in line)
+    candidates = faults or outside or [line for line in rest if FAULT.search(line) and not NOISE.search(line)]
+    candidates = candidates or inside[-1:] or [line for line in rest if line][-1:]
+    return candidates[0] if candidates else "nothing was printed"
+
+
+def _job_problem(code: int | None, ran: bool, output: str, errors: str) -> tuple[str, str]:
+    """Return (outcome, cause) of what went wrong before a container was asked for, ('', '') when nothing did."""
+    told = inner_cause(errors or output)
+    if code is None:
+        if not ran and "Waiting for resource configuration" in errors and "ready for job" not in errors:
+            return "unproven", "the node was not ready in time: " + told
+        return "failed", "the job did not end in time; so far: " + told
+    if code in STAGES:
+        return "failed", "%s: %s" % (STAGES[code], told)
+    if code == 0:
+        return ("", "") if ran else ("failed", "the job printed nothing whole: " + told)
+    if ran or GRANTED in errors:
+        return "failed", "salloc ended with exit code %d: %s" % (code, told)
+    if BUSY.search(errors):
+        return "unproven", "no node was free: " + told
+    return ("failed", "salloc cannot load the plugin: " + told) if BROKEN_CLIENT.search(errors) else ("refused", told)
+
+
+def _container_problem(host: str, inside: tuple[str, str] | None, errors: str, token: str) -> str:
+    """Return why a container step that ended well proves nothing, '' when it proves that it ran inside."""
+    if inside is None:
+        return "the container step printed nothing whole: " + inner_cause(errors)
+    if inside[1] == host:
+        return "the step ran on the node and not in the container"
+    if token and token not in inside[1]:
+        return "the step ran in some other image than the one asked for"
+    return ""
 
 
 def judge(code: int | None, output: str, errors: str, container: bool, token: str) -> Verdict:
     """Judge a finished job; ``code`` is salloc's exit code, None when it was stopped at its time limit."""
     host = between(output, BEGIN, END)
-    if host is None and code is not None:
-        if BUSY.search(errors):
-            return Verdict("unproven", "no node was free: " + inner_cause(errors), "")
-        if code not in STAGES:
-            return Verdict("refused", inner_cause(errors), "")
-    node = host[0] if host else ""
-    if code is None:
-        return Verdict("failed", "the job did not end in time; so far: " + inner_cause(errors or output), node)
-    if code in STAGES:
-        return Verdict("failed", "%s: %s" % (STAGES[code], inner_cause(errors)), node)
-    if code or host is None:
-        return Verdict("failed", "salloc ended with exit code %d: %s" % (code, inner_cause(errors)), node)
-    if not container:
-        return Verdict("proven", "", node)
-    inside = between(output, INSIDE_BEGIN, INSIDE_END)
-    if inside is None:
-        return Verdict("failed", "the container step printed nothing: " + inner_cause(errors), node)
-    if inside[1] == host[1]:
-        return Verdict("failed", "the step ran on the node and not in the container", node)
-    if token and token not in inside[1]:
-        return Verdict("failed", "the step ran in some other image than the one asked for", node)
-    return Verdict("proven", "", node)
+    node, release = host or ("", "")
+    outcome, cause = _job_problem(code, host is not None, output, errors)
+    if outcome:
+        return Verdict(outcome, cause, node)
+    if container:
+        cause = _container_problem(release, between(output, INSIDE_BEGIN, INSIDE_END), errors, token)
+    return Verdict("failed" if cause else "proven", cause, node)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 # Not for image data: shared, in memory, or without the extended attributes and device nodes that layers need.
 UNFIT_FILESYSTEMS = (
-    "9p", "afs", "autofs", "beegfs", "ceph", "cifs", "devtmpfs", "efs", "fuse", "gfs2", "glusterfs", "gpfs",
-    "iso9660", "lustre", "nfs", "nfs4", "ocfs2", "orangefs", "overlay", "panfs", "proc", "pvfs2", "ramfs", "smb3",
-    "smbfs", "squashfs", "sysfs", "tmpfs", "vfat", "virtiofs", "wekafs",
+    "9p", "afs", "aufs", "autofs", "beegfs", "ceph", "cifs", "devtmpfs", "efs", "erofs", "exfat", "fuse", "fuseblk",
+    "gfs2", "glusterfs", "gpfs", "iso9660", "lustre", "nfs", "nfs4", "ntfs3", "ocfs2", "orangefs", "overlay", "panfs",
+    "proc", "pvfs2", "ramfs", "smb3", "smbfs", "squashfs", "sysfs", "tmpfs", "vfat", "virtiofs", "wekafs",
 )  # fmt: skip
 
 
@@ -47,16 +47,42 @@ def unescape(text: str) -> str:
 
 
 def parse_mountinfo(text: str) -> dict[str, Mount]:
-    """Return the mounts by mount point; of several on one point the last, which is the visible one."""
-    mounts = {}
-    for line in text.splitlines():
+    """Return the visible mounts by mount point.
+
+    Of several on one point the last is visible. What was mounted below a point before something else was mounted
+    over it cannot be reached any more, and is left out.
+    """
+    mounts: dict[str, Mount] = {}
+    identifiers: dict[str, str] = {}
+    parents: dict[str, str] = {}
+    for line in text.split("\n"):
         before, separator, after = line.partition(" - ")
         fields, tail = before.split(" "), after.split(" ")
         if not separator or len(fields) < 6 or len(tail) < 3:
             continue
         point = unescape(fields[4])
+        parents[fields[0]] = fields[1]
+        for hidden in [old for old in mounts if old.startswith(point.rstrip("/") + "/") and old != point]:
+            if fields[0] not in _ancestors(identifiers[hidden], parents):
+                del mounts[hidden]
         mounts[point] = Mount(point, tail[0], tuple(fields[5].split(",") + tail[2].split(",")))
+        identifiers[point] = fields[0]
     return mounts
+
+
+def _ancestors(identifier: str, parents: dict[str, str]) -> set[str]:
+    found: set[str] = set()
+    while identifier in parents and parents[identifier] not in found:
+        identifier = parents[identifier]
+        found.add(identifier)
+    return found
+
+
+def holder(path: str, mounts: dict[str, Mount]) -> Mount | None:
+    """Return the mount that a path, existing or not, lies on."""
+    while path not in mounts and path not in ("/", ""):
+        path = os.path.dirname(path)
+    return mounts.get(path)
 
 
 def mount_reason(candidate: str, mount: Mount | None) -> str:
@@ -66,7 +92,7 @@ def mount_reason(candidate: str, mount: Mount | None) -> str:
     kind = mount.filesystem.partition(".")[0]
     # A node that is itself a container has an overlay as its root; there is nothing else to fall back on.
     if kind in UNFIT_FILESYSTEMS and not (candidate == "/" and kind == "overlay"):
-        return "%s is a shared, in-memory or layered filesystem" % mount.filesystem
+        return "%s is shared, in memory, layered or without what image layers need" % mount.filesystem
     unfit = [option for option in ("ro", "noexec") if option in mount.options]
     return "mounted %s" % ",".join(unfit) if unfit else ""
 
@@ -86,10 +112,15 @@ def measure(path: str) -> Space:
     return Space(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None)
 
 
-def judge(candidate: str, mounts: dict[str, Mount], free_bytes: int, free_inodes: int) -> Judgement:
-    """Judge one candidate: a mount point of its own, of a fit kind, writable, with room."""
+def judge(candidate: str, directory: str, mounts: dict[str, Mount], free_bytes: int, free_inodes: int) -> Judgement:
+    """Judge one candidate: a mount point of its own, of a fit kind, writable, with room.
+
+    ``directory`` is what is to be used on it. For ``/`` another mount may hold that, such as a separate /var.
+    """
     path = os.path.normpath(candidate)
-    mount = mounts.get(path)
+    mount = holder(directory, mounts) if path == "/" else mounts.get(path)
+    if mount is not None:
+        path = mount.point
     reason = mount_reason(path, mount)
     if reason:
         return Judgement(candidate, mount, None, reason)

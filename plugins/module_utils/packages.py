@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 DPKG_FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\t${db:Status-Eflag}\n"
@@ -9,10 +10,20 @@ RPM_FORMAT = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 # dpkg journals status changes here until it has written them; a file left means that it was interrupted.
 DPKG_JOURNAL = "/var/lib/dpkg/updates"
 
+# "missing   c /etc/x", and where the kernel said why "missing     /root/x (Permission denied)".
+MISSING = re.compile(r"^missing\s+(?:[a-z]\s+)?(/.*?)(?: \([^()]*\))?$", re.MULTILINE)
 # Minimal images leave these out on purpose (dpkg's path-exclude, rpm's nodocs).
 OPTIONAL_FILES = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/lintian/")
 
 Packages = dict[str, list[dict[str, str]]]
+
+
+def dpkg_was_interrupted() -> bool:
+    """Return whether dpkg left changes that it had not written yet."""
+    try:
+        return bool(os.listdir(DPKG_JOURNAL))
+    except FileNotFoundError:
+        return False
 
 
 def parse_dpkg(text: str) -> tuple[Packages, list[str]]:
@@ -43,25 +54,32 @@ def parse_rpm(text: str) -> Packages:
 
 
 def missing_files(text: str) -> list[str]:
-    """Return the files that `dpkg --verify` or `rpm --verify` say are gone (``missing   c /etc/x``)."""
-    paths = [line.split()[-1] for line in text.splitlines() if line.startswith("missing ")]
-    return [path for path in paths if not path.startswith(OPTIONAL_FILES)]
+    """Return the files that `dpkg --verify` or `rpm --verify` say are gone."""
+    return [path for path in MISSING.findall(text) if not path.startswith(OPTIONAL_FILES)]
 
 
-# The texts are apt's and dpkg's of Debian 12 and 13, LC_ALL=C.
+# The texts are apt's and dpkg's of Debian 12 and 13, LC_ALL=C.UTF-8. apt prints "Could not get lock" while it waits,
+# too, and may fail of something else then: the sign is the line in which it gives up.
 APT_FAILURES = (
     (
-        r"Could not get lock (?P<what>\S+?)\.? It is held by process (?P<who>\d+ \([^)]*\))",
+        r"(?s)not get lock (?P<what>\S+)\. It is held by process (?P<who>\d+ \([^)]*\)).*\nE: Unable to (acquire|lock)",
         "another package manager holds {what}: process {who}. Wait for it, or stop it, then run again.",
     ),
-    (r"Could not get lock (?P<what>\S+)", "another package manager holds {what}. Wait for it, then run again."),
+    (
+        r"E: (?:Could not get lock|Unable to acquire the dpkg frontend lock) \(?(?P<what>[^\s),]+)",
+        "another package manager holds {what}. Wait for it, then run again.",
+    ),
+    (
+        r"dpkg: error: (?P<what>dpkg \w+ lock) was locked by another process with pid (?P<who>\d+)",
+        "another package manager holds the {what}: process {who}. Wait for it, or stop it, then run again.",
+    ),
     (
         r"(?P<what>No space left on device|You don't have enough free space in \S+)",
         "the disk is full ({what}). Free space on the filesystem of /var or /usr, then run again.",
     ),
     (
-        r"(?:E|Err)[^\n]*(?:Failed to fetch|Unable to fetch)[^\n]*?(?P<what>\S+\.deb|\S+/InRelease)",
-        "a dependency could not be downloaded: {what}. Check the node's apt sources and its way to the mirror.",
+        r"(?:E|W): Failed to fetch (?P<what>\S+) +(?P<why>[^\n]+)",
+        "a dependency could not be downloaded: {what}: {why}. Check the node's apt sources and its way to the mirror.",
     ),
     (
         r"(?P<what>[^\n]*Depends: [^\n]*(?:not installable|not going to be installed|is to be installed)[^\n]*)",
@@ -69,7 +87,10 @@ APT_FAILURES = (
     ),
     (r"E: Unable to locate package (?P<what>\S+)", "package {what} is not in the node's apt sources."),
     (r"(?P<what>dpkg was interrupted)", "{what} and could not be repaired: run `dpkg --configure -a` on the node."),
+    (r"E: Could not read meta data from (?P<what>\S+)", "the package file {what} is damaged."),
     (r"dpkg-deb: error: (?P<what>[^\n]+)", "the package file is damaged: {what}."),
+    (r"E: Unsupported file (?P<what>\S+)", "the package file {what} is not there."),
+    (r"dpkg: error processing (?:package|archive) (?P<what>\S+) [^\n]*\n (?P<why>[^\n]+)", "{what}: {why}."),
 )
 
 
@@ -78,13 +99,24 @@ def explain_apt_failure(output: str) -> str:
     for pattern, sentence in APT_FAILURES:
         found = re.search(pattern, output)
         if found:
-            return sentence.format(**{key: value.strip() for key, value in found.groupdict().items()})
+            return sentence.format(**{key: value.strip().rstrip(".") for key, value in found.groupdict().items()})
     errors = [line for line in output.splitlines() if line.startswith(("E:", "dpkg: error"))]
     return errors[-1] if errors else (output.strip().splitlines() or ["apt-get printed nothing"])[-1]
 
 
 def lists_are_stale(output: str) -> bool:
     """Return whether `apt-get update` may be what is missing."""
-    return bool(
-        re.search(r"Unable to locate package|404 +Not Found|is not going to be installed|but it is not installable", output)
+    signs = (
+        "Unable to locate package",
+        r"\b404 +\w",
+        "has no installation candidate",
+        "is not going to be installed",
+        "but it is not installable",
+        "is to be installed",
     )
+    return bool(re.search("|".join(signs), output))
+
+
+def lists_are_locked(output: str) -> bool:
+    """Return whether `apt-get update` gave up because another one runs; it waits for dpkg's lock only."""
+    return bool(re.search(r"^E: (?:Could not get lock|Unable to lock directory) \S*/lists/", output, re.MULTILINE))

@@ -54,9 +54,11 @@ class Registration:
 
     @property
     def text(self) -> str:
+        """The line as it stands in the file."""
         return " ".join([self.flag, self.plugin, *self.arguments])
 
     def matches(self, line: Line) -> bool:
+        """Whether a line says the same, whatever its spacing."""
         return (line.kind, line.target, line.arguments) == (self.flag, self.plugin, self.arguments)
 
 

@@ -5,32 +5,46 @@ from __future__ import annotations
 import re
 
 
-def _pattern(key: str) -> re.Pattern[str]:
-    return re.compile(r"^\s*%s(?=[\s=])\s*=?\s*(?P<value>.*?)\s*$" % re.escape(key))
+def _pattern(key: str, separator: str) -> re.Pattern[str]:
+    # Where "=" separates, keys have blanks in them ("allow setuid = yes" of apptainer.conf).
+    between = r"\s*=" if "=" in separator else r"(?:\s*=|(?=\s)|$)"
+    return re.compile(r"^\s*%s%s\s*(?P<value>.*?)\s*$" % (re.escape(key), between))
 
 
-def active_value(text: str, key: str) -> str | None:
+def active_value(text: str, key: str, separator: str = " ") -> str | None:
     """Return the value of the first uncommented line of ``key``; the first one is the one programs take."""
-    pattern = _pattern(key)
-    for line in text.splitlines():
+    pattern = _pattern(key, separator)
+    for line in text.split("\n"):
         found = pattern.match(line)
         if found:
             return found.group("value")
     return None
 
 
+def _check(key: str, value: str | None) -> None:
+    if not key or key != key.strip() or key[0] in "#;" or set(key) & set("=\n\r"):
+        raise ValueError("%r cannot be a key of such a file" % key)
+    if value is not None and set(value) & set("\n\r\0"):
+        raise ValueError("the value of %s has a line break in it" % key)
+
+
 def merge(text: str, settings: dict[str, str | None], keep: list[str], separator: str) -> str:
     """Return ``text`` with every key of ``settings`` set once, and a final newline.
 
     A key of ``keep`` that already has a value is left alone.  ``None`` removes a key.
-    Lines that are not ours, comments among them, stay as they are and where they are.
+    Lines that are not ours, comments among them, stay as they are and where they are, byte by byte.
+    Raises ValueError for a key or value that would be read as something else.
     """
-    lines = text.splitlines()
+    # Not splitlines(), which also breaks lines at form feeds and the like.
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
     for key, value in settings.items():
-        pattern = _pattern(key)
-        places = [number for number, line in enumerate(lines) if pattern.match(line)]
-        if key in keep and places:
+        _check(key, value)
+        if key in keep and active_value(text, key, separator):
             continue
+        pattern = _pattern(key, separator)
+        places = [number for number, line in enumerate(lines) if pattern.match(line)]
         wanted = [] if value is None else ["%s%s%s" % (key, separator, value)]
         if not places:
             lines += wanted

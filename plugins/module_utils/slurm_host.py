@@ -55,6 +55,7 @@ class Host:
             return None
 
     def exists(self, path: str) -> bool:
+        """Whether a path of the host exists, symbolic links followed."""
         return os.path.exists(self.at(path))
 
     def real(self, path: str) -> str:
@@ -184,7 +185,9 @@ def evidence(
                 Evidence(name, True, slurm_text.parse_daemon_options(process.arguments), process.environment)
             )
     for name in ("slurmd", "sackd", "slurmctld"):
-        if not any(item.name == name for item in found):
+        # What lies in /etc/default for a daemon that is not installed says nothing.
+        absent = bool(known) and slurm_text.unit_state(known.get(name, {})) == "absent"
+        if not absent and not any(item.name == name for item in found):
             found.append(_from_unit(host, name, known.get(name, {})))
     return found
 

@@ -9,7 +9,7 @@ import tarfile
 # A compiler's or make's own first complaint; what follows it is usually a consequence.
 ERRORS = re.compile(
     r"^.*(?:\bfatal error:|\berror:|: undefined reference to|No such file or directory|not found|\*\*\*).*$",
-    re.M,
+    re.MULTILINE,
 )
 LARGEST = 200 * 1024 * 1024
 
@@ -34,7 +34,7 @@ def unpack(archive: str, directory: str) -> str:
                 member.uid = member.gid = os.geteuid()
                 member.uname = member.gname = ""
                 member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-            stream.extractall(directory, members=members)  # each member was judged above
+            stream.extractall(directory, members=members)  # noqa: S202 -- each member was judged above
     except (tarfile.TarError, EOFError, OSError) as error:
         raise BadArchiveError(str(error) or error.__class__.__name__) from error
     tops = sorted(os.listdir(directory))

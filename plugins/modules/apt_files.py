@@ -10,8 +10,9 @@ short_description: Install local .deb files and packages in one apt transaction
 description:
   - M(ansible.builtin.apt) takes one file a call, so packages that need each other in one exact version
     cannot be upgraded by it, and it does not recover from a dpkg that was killed.
-  - An interrupted dpkg is repaired first. Package lists are refreshed only when the first try shows that they are stale.
-    A configuration file that an admin changed is kept; one that was deleted comes back.
+  - An interrupted dpkg is repaired first. Package lists are refreshed only when the first try shows that they are
+    stale. A configuration file that an admin changed is kept; one that was deleted comes back.
+  - Without O(files) and O(packages) nothing is done.
 options:
   files: {description: Paths of .deb files on the node., type: list, elements: path, default: []}
   packages: {description: Names of packages of the node's repositories., type: list, elements: str, default: []}
@@ -37,9 +38,10 @@ output:
 """
 
 import os
+import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
 
 # UCF and confold keep what an admin edited; confmiss brings back a configuration file that was deleted.
@@ -49,35 +51,51 @@ ENVIRONMENT = {
     "NEEDRESTART_SUSPEND": "1",
     "UCF_FORCE_CONFFOLD": "1",
 }
+LOCK_PAUSE = 5
 CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
 
 
 class Apt:
     """apt-get and dpkg on this node; every method raises SystemExit through ``fail_json``."""
 
-    def __init__(self, module):
+    def __init__(self, module: Any):
+        """Take the lock's patience from the module's parameters."""
         self.module = module
         self.lock = ["-o", "DPkg::Lock::Timeout=%d" % module.params["lock_timeout"]]
         self.configuration = [word for option in CONFIGURATION_OPTIONS for word in ("-o", "Dpkg::Options::=" + option)]
 
-    def run(self, command):
+    def run(self, command: list[str]) -> tuple[int, str]:
         """Return (exit code, stdout and stderr together)."""
         code, out, error = self.module.run_command(command, environ_update=ENVIRONMENT)
         return code, out + error
 
-    def repair(self):
+    def broken(self) -> list[str]:
+        """Return the names of all packages that are not wholly installed."""
+        text: str = self.module.run_command(["dpkg-query", "--show", "--showformat", tools.DPKG_FORMAT])[1]
+        return tools.parse_dpkg(text)[1]
+
+    def repair(self) -> None:
         """Finish what a killed dpkg left: journal, unconfigured packages, and half-unpacked ones of ours."""
         files = self.module.params["files"]
-        broken = self.run(["dpkg", "--audit"])[1].strip()
-        if not broken and not os.listdir(tools.DPKG_JOURNAL):
+        if not self.broken() and not tools.dpkg_was_interrupted():
             return
         self.run(["dpkg", *CONFIGURATION_OPTIONS, "--configure", "-a"])
-        if files and self.run(["dpkg", "--audit"])[1].strip():
+        # Somebody else's package may stay broken for reasons of its own; that is not ours to mend.
+        if set(self.broken()) & {os.path.basename(path).split("_")[0] for path in files}:
             # A half-unpacked package must be unpacked again from its file before apt works at all.
             self.run(["dpkg", *CONFIGURATION_OPTIONS, "--force-depends", "--unpack", *files])
             self.run(["apt-get", "-y", *self.lock, *self.configuration, "--fix-broken", "install"])
 
-    def install(self):
+    def update(self) -> str:
+        """Refresh the package lists; returns what was printed. apt does not wait for this lock by itself."""
+        end = time.monotonic() + self.module.params["lock_timeout"]
+        while True:
+            code, output = self.run(["apt-get", "-y", *self.lock, "update"])
+            if not code or not tools.lists_are_locked(output) or time.monotonic() >= end:
+                return output
+            time.sleep(LOCK_PAUSE)
+
+    def install(self) -> str:
         """Install everything in one transaction; returns apt-get's output."""
         params = self.module.params
         command = ["apt-get", "-y", "--no-install-recommends", *self.lock, *self.configuration]
@@ -85,10 +103,13 @@ class Apt:
         # apt takes a word with a slash for a file.
         command += ["install", *[os.path.abspath(path) for path in params["files"]], *params["packages"]]
         code, output = self.run(command)
+        updated = ""
         if code and tools.lists_are_stale(output):
-            self.run(["apt-get", "-y", *self.lock, "update"])
+            updated = self.update()
             code, output = self.run(command)
         if code:
+            # What went wrong with the lists is why the second try failed like the first.
+            output = updated + output
             wanted = [os.path.basename(path) for path in params["files"]] + params["packages"]
             self.module.fail_json(
                 msg="cannot install %s: %s" % (", ".join(wanted), tools.explain_apt_failure(output)),
@@ -98,7 +119,8 @@ class Apt:
         return output
 
 
-def main():
+def main() -> None:
+    """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "path", "default": []},
@@ -107,9 +129,10 @@ def main():
             "delete_files": {"type": "bool", "default": False},
             "lock_timeout": {"type": "int", "default": 300},
         },
-        required_one_of=[("files", "packages")],
         supports_check_mode=True,
     )
+    if not module.params["files"] and not module.params["packages"]:
+        module.exit_json(changed=False)
     if module.check_mode:
         module.exit_json(changed=True)
     apt = Apt(module)

@@ -17,7 +17,8 @@ options:
   user: {description: Account to run as., type: str, default: root}
   account: {description: Slurm account; empty for the user's default., type: str, default: ''}
   partition: {description: Slurm partition; empty for the default one., type: str, default: ''}
-  container: {description: 'Whether to run the container step; without it only Slurm itself is tried.', type: bool, default: true}
+  container: {description: 'Whether to run the container step; without it only Slurm itself is tried.', type: bool,
+    default: true}
   image: {description: Image for O(container); a path must be visible on the nodes., type: str, default: ''}
   salloc: {description: Path of salloc., type: path, required: true}
   immediate: {description: How long to wait for a free node (seconds)., type: int, default: 10}
@@ -44,19 +45,23 @@ node: {description: Node on which the job ran., type: str, returned: always}
 output: {description: Last 4000 characters that the job printed., type: str, returned: always}
 """
 
+import contextlib
 import os
 import pwd
 import re
 import secrets
 import signal
 import subprocess
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.slipway.containers.plugins.module_utils import container_proof as tools
+from ansible_collections.slipway.containers.plugins.module_utils.command import run
+
+STOP_TIMEOUT = 15
 
 
-def command(params):
+def command(params: dict[str, Any]) -> list[str]:
     """Return the argument list of the allocation."""
     words = [params["salloc"], "--nodes=1", "--ntasks=1", "--job-name=slipway-proof"]
     words += ["--immediate=%d" % params["immediate"], "--time=%d" % max(1, -(-params["timeout"] // 60))]
@@ -64,22 +69,26 @@ def command(params):
     return [*words, "sh", "-c", tools.SCRIPT]
 
 
-def stop(process, params):
-    """End an allocation that takes too long; returns its (stdout, stderr)."""
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        output, errors = process.communicate(timeout=15)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, errors = process.communicate()
-    granted = re.search(r"job allocation (\d+)", errors)
+def stop(process: subprocess.Popen[bytes], params: dict[str, Any]) -> tuple[bytes, bytes]:
+    """End an allocation that takes too long; returns its (stdout, stderr) as far as they came."""
+    output = errors = b""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            output, errors = process.communicate(timeout=STOP_TIMEOUT)
+            break
+        except subprocess.TimeoutExpired as expired:
+            # salloc's command has a process group of its own and may hold the pipes open for good.
+            output, errors = expired.stdout or b"", expired.stderr or b""
+    granted = re.search(rb"job allocation (\d+)", errors)
     if granted:
         scancel = os.path.join(os.path.dirname(params["salloc"]), "scancel")
-        subprocess.run([scancel, granted.group(1)], timeout=30, check=False)
+        run([scancel, granted.group(1).decode()], timeout=30)
     return output, errors
 
 
-def submit(params, token):
+def submit(params: dict[str, Any], token: str) -> tuple[int | None, str, str]:
     """Run the job; returns (exit code or None, stdout, stderr)."""
     account = pwd.getpwnam(params["user"])
     environment = {
@@ -96,18 +105,19 @@ def submit(params, token):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
         start_new_session=True,
     )
+    code: int | None = None
     try:
         output, errors = process.communicate(timeout=params["immediate"] + params["timeout"])
+        code = process.returncode
     except subprocess.TimeoutExpired:
-        return (None, *stop(process, params))
-    return process.returncode, output, errors
+        output, errors = stop(process, params)
+    return code, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
 
 
-def main():
+def main() -> None:
+    """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "user": {"type": "str", "default": "root"},
@@ -129,8 +139,10 @@ def main():
         code, output, errors = submit(params, token)
     except KeyError:
         module.fail_json(msg="pyxis_proof_user: account %r does not exist on this host" % params["user"])
+        return
     except OSError as error:
-        module.fail_json(msg="cannot run %s: %s" % (params["salloc"], error.strerror))
+        module.fail_json(msg="cannot run runuser for %s: %s" % (params["salloc"], error.strerror))
+        return
     verdict = tools.judge(code, output, errors, params["container"], token)
     if verdict.outcome == "unproven":
         module.warn("unproven: no container job was run, because %s" % verdict.cause)

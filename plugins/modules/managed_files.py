@@ -25,24 +25,27 @@ options:
         description:
           - V(file) has O(files[].content); V(settings) is somebody else's file in which keys are set;
             V(directory) and V(link) are created; V(present) belongs to a package and gets its attributes only.
-          - V(absent) is removed, and the original put back if there was one. A directory goes only when empty,
-            unless O(files[].recursive) says so; with O(files[].target) only a link to that target goes.
+          - V(absent) is removed if Slipway wrote it, which its path, its text or a link's target says, and the
+            original is put back if there was one. A directory goes only when empty, unless O(files[].recursive)
+            says so; with O(files[].target) only a link to that target goes.
         type: str
         choices: [file, settings, directory, link, present, absent]
         default: file
       content: {description: The whole text of the file; a final newline is added where it is missing., type: str}
-      settings: {description: Keys and values to set in the file. A null value removes the key., type: dict}
+      settings: {description: Keys and values to set in the file; booleans are written as yes and no.
+          A null value removes the key., type: dict}
       keep: {description: Keys of O(files[].settings) left alone where the file has a value., type: list, elements: str,
         default: []}
       separator: {description: What stands between key and value., type: str, default: ' '}
       target: {description: What the symbolic link points at., type: str}
       owner: {description: Name or number of the owner., type: str, default: root}
       group: {description: Name or number of the group., type: str, default: root}
-      mode: {description: 'Octal mode, as a string. Without it V(0644) for a file, V(0755) for a directory, and
-          unchanged for V(present).', type: str}
+      mode: {description: 'Mode, four octal digits as a string. Without it V(0644) for a file, V(0755) for a directory,
+          and unchanged for V(present).', type: str}
       capabilities: {description: 'File capabilities, permitted and effective, as setcap names them.', type: list,
         elements: str}
-      recursive: {description: Remove a directory with what is in it., type: bool, default: false}
+      recursive: {description: 'Remove a directory with what is in it, unless something is mounted there.', type: bool,
+        default: false}
   originals:
     description: Where what stood there before is kept.
     type: path
@@ -78,107 +81,147 @@ missing:
 import grp
 import os
 import pwd
+import re
 import stat
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.slipway.containers.plugins.module_utils import files as tools
 from ansible_collections.slipway.containers.plugins.module_utils import settings as key_values
 
 DEFAULT_MODES = {"file": "0644", "settings": "0644", "directory": "0755"}
 NEEDED = {"file": "content", "settings": "settings", "link": "target"}
+TEXTS = ("file", "settings")
 
 
 class Refusal(Exception):
     """A declaration that cannot be carried out; the message says why and what to do."""
 
 
-def identifier(name, lookup, kind):
+def identifier(name: str, lookup: Callable[[str], Any], kind: str) -> int:
     """Return the numeric id of an owner or group; raises Refusal for a name this node does not know."""
-    if str(name).isdigit():
+    if name.isdecimal():
         return int(name)
     try:
-        return lookup(name)[2]
+        return int(lookup(name)[2])
     except KeyError:
         raise Refusal("%s %r does not exist on this node" % (kind, name)) from None
 
 
-class ManagedFile:
-    """One declared path: ``reasons`` says what differs, ``apply`` changes it."""
+def mode_bits(text: str | None) -> int | None:
+    """Return a mode as a number; raises Refusal for what YAML makes of a mode without quotes."""
+    if text is None:
+        return None
+    if not re.fullmatch("[0-7]{4}", text):
+        raise Refusal("mode %r is not four octal digits in quotes, such as '0644'" % text)
+    return int(text, 8)
 
-    def __init__(self, declared, originals):
+
+def as_text(value: Any) -> str | None:
+    """Return a setting's value as it stands in the file; YAML has made a boolean of a plain yes."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return None if value is None else str(value)
+
+
+class ManagedFile:
+    """One declared path: ``look`` reads the node, ``reasons`` says what differs, ``apply`` changes it."""
+
+    def __init__(self, declared: dict[str, Any], originals: str):
+        """Judge the declaration; raises Refusal or ValueError."""
         self.declared = declared
-        self.path = declared["path"]
         self.state = declared["state"]
-        self.originals = originals
+        # Without this, a final slash would make a link look like its target.
+        self.path = os.path.normpath(declared["path"])
+        self.originals = os.path.normpath(originals)
+        if not os.path.isabs(self.path):
+            raise Refusal("%s: the path must be absolute" % declared["path"])
         needed = NEEDED.get(self.state)
         if needed and declared[needed] is None:
             raise Refusal("%s: state %s needs %r" % (self.path, self.state, needed))
-        self.owner = identifier(declared["owner"], pwd.getpwnam, "owner")
-        self.group = identifier(declared["group"], grp.getgrnam, "group")
-        mode = declared["mode"] or DEFAULT_MODES.get(self.state)
-        self.mode = int(mode, 8) if mode else None
+        self.owner = self.group = 0
+        if self.state not in ("absent", "link"):
+            self.owner = identifier(declared["owner"], pwd.getpwnam, "owner")
+            self.group = identifier(declared["group"], grp.getgrnam, "group")
+        self.mode = mode_bits(declared["mode"] or DEFAULT_MODES.get(self.state))
         self.capabilities = tools.encode_capabilities(declared["capabilities"] or [])
-        self.before = self.read()
-        self.after = self.wanted()
+        self.before = self.after = ""
 
-    def read(self):
-        """Return the text that is there now, '' for anything but a readable regular file."""
-        if self.state in ("file", "settings") and os.path.isfile(self.path):
-            with open(self.path, encoding="utf-8", errors="surrogateescape") as stream:
-                return stream.read()
-        return ""
+    def look(self) -> list[str]:
+        """Read what is there and return what differs from the declaration; raises Refusal, OSError or ValueError."""
+        if self.state in TEXTS:
+            self.before = self.read()
+            self.after = self.wanted()
+        return self.reasons()
 
-    def wanted(self):
+    def read(self) -> str:
+        """Return the text that is there now, '' for anything but a regular file, byte by byte the same."""
+        if not os.path.isfile(self.path):
+            return ""
+        with open(self.path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+
+    def wanted(self) -> str:
         """Return the text that is to be there."""
         if self.state == "file":
-            content = self.declared["content"]
+            content: str = self.declared["content"]
             return content if not content or content.endswith("\n") else content + "\n"
-        if self.state == "settings":
-            values = {
-                key: None if value is None else str(value) for key, value in self.declared["settings"].items()
-            }
-            return key_values.merge(self.before, values, self.declared["keep"], self.declared["separator"])
-        return ""
+        # A file that is made here says so, so that absent knows it again.
+        text = self.before if os.path.lexists(self.path) else "# %s\n" % tools.MARKER
+        values = {str(key): as_text(value) for key, value in self.declared["settings"].items()}
+        return key_values.merge(text, values, self.declared["keep"], self.declared["separator"])
 
-    def missing(self):
+    def missing(self) -> bool:
         """Return whether a packaged file that we only give attributes is not there."""
         return self.state == "present" and not os.path.exists(self.path)
 
-    def reasons(self):
+    def reasons(self) -> list[str]:
         """Return what differs from the declaration, as a list of words."""
-        exists = os.path.lexists(self.path)
         if self.state == "absent":
-            return self.reasons_to_remove() if exists else []
-        if self.state == "link":
-            right = os.path.islink(self.path) and os.readlink(self.path) == self.declared["target"]
-            return [] if right else ["link"]
+            return self.reasons_to_remove()
         if self.missing():
             return []
-        if not exists:
+        if self.state == "link" and os.path.islink(self.path):
+            return [] if os.readlink(self.path) == self.declared["target"] else ["link"]
+        if not os.path.lexists(self.path):
             return ["created"]
-        found = [] if self.kind_is_right() else ["kind"]
-        if not found and self.state in ("file", "settings") and self.before != self.after:
-            found.append("content")
+        if not self.kind_is_right():
+            self.refuse_what_is_in_the_way()
+            return ["kind"]
+        found = ["content"] if self.before != self.after else []
         return found + self.attribute_reasons()
 
-    def reasons_to_remove(self):
-        """A directory that still holds something stays, and so does a link that is not the one we made."""
-        target = self.declared["target"]
-        if target and not (os.path.islink(self.path) and os.readlink(self.path) == target):
+    def reasons_to_remove(self) -> list[str]:
+        """A directory that still holds something stays, and so does what Slipway did not make."""
+        exists, target = os.path.lexists(self.path), self.declared["target"]
+        is_directory = os.path.isdir(self.path) and not os.path.islink(self.path)
+        if exists and target and not (os.path.islink(self.path) and os.readlink(self.path) == target):
             return []
-        if os.path.isdir(self.path) and not os.path.islink(self.path):
-            return ["removed"] if self.declared["recursive"] or not os.listdir(self.path) else []
-        return ["removed"]
+        if not is_directory and tools.has_original(self.path, self.originals):
+            return ["restored"]
+        if not exists:
+            return []
+        if not is_directory:
+            return ["removed"] if target or tools.is_ours(self.path) else []
+        problem = tools.removal_problem(self.path) if self.declared["recursive"] else ""
+        if problem:
+            raise Refusal("%s is not removed: %s" % (self.path, problem))
+        return ["removed"] if self.declared["recursive"] or not os.listdir(self.path) else []
 
-    def kind_is_right(self):
-        """Return whether what is there is of the declared kind; a link is never taken for its target."""
-        status = os.lstat(self.path)
+    def kind_is_right(self) -> bool:
+        """Return whether what is there is of the declared kind; where a file is declared, a link is not one."""
         if self.state == "directory":
             return os.path.isdir(self.path)
-        return stat.S_ISREG(status.st_mode) or self.state == "present"
+        return self.state == "present" or (self.state in TEXTS and stat.S_ISREG(os.lstat(self.path).st_mode))
 
-    def attribute_reasons(self):
+    def refuse_what_is_in_the_way(self) -> None:
+        """Nobody's directory is replaced, nor anything where a directory is declared."""
+        if self.state == "directory":
+            raise Refusal("%s is not a directory: move it away" % self.path)
+        if os.path.isdir(self.path) and not os.path.islink(self.path):
+            raise Refusal("%s is a directory, expected a %s: move it away" % (self.path, self.state))
+
+    def attribute_reasons(self) -> list[str]:
         """Return which of owner, group, mode and capabilities differ."""
         status = os.stat(self.path)
         found = []
@@ -190,43 +233,46 @@ class ManagedFile:
             found.append("capabilities")
         return found
 
-    def apply(self, reasons):
+    def apply(self, reasons: list[str]) -> None:
         """Make the path as declared; raises OSError."""
         if self.state == "absent":
-            tools.remove_path(self.path, self.declared["recursive"])
-            tools.restore_original(self.path, self.originals)
-        elif self.state == "link":
-            self.make_way()
+            tools.clear_leftovers(self.path)
+            if "restored" in reasons:
+                tools.restore_original(self.path, self.originals)
+            else:
+                tools.remove_path(self.path, self.declared["recursive"])
+            return
+        tools.make_directories(self.path if self.state == "directory" else os.path.dirname(self.path))
+        if self.state == "link":
+            tools.keep_original(self.path, self.originals)
             tools.link_atomically(self.path, self.declared["target"])
-        elif self.state in ("file", "settings") and set(reasons) & {"created", "kind", "content"}:
-            self.make_way()
+            return
+        if self.state in TEXTS and set(reasons) & {"created", "kind", "content"}:
+            tools.keep_original(self.path, self.originals)
             content = self.after.encode("utf-8", "surrogateescape")
-            tools.write_atomically(self.path, content, self.mode, self.owner, self.group)
-        else:
-            self.apply_attributes(reasons)
+            tools.write_atomically(self.path, content, self.mode or 0, self.owner, self.group)
+        self.apply_attributes()
 
-    def make_way(self):
-        """Create the parents and keep what is there; a directory in the way is never removed."""
-        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        if os.path.isdir(self.path) and not os.path.islink(self.path):
-            raise Refusal("%s is a directory, expected a %s: move it away" % (self.path, self.state))
-        tools.keep_original(self.path, self.originals)
-
-    def apply_attributes(self, reasons):
-        """Create a directory, and set owner, mode and capabilities."""
-        if self.state == "directory":
-            if "kind" in reasons:
-                raise Refusal("%s is not a directory: move it away" % self.path)
-            os.makedirs(self.path, mode=0o755, exist_ok=True)
-        os.chown(self.path, self.owner, self.group)
-        # After chown, which clears the set-id bits and the capabilities.
+    def apply_attributes(self) -> None:
+        """Set owner, mode and capabilities, in this order: chown clears the set-id bits and the capabilities."""
+        status = os.stat(self.path)
+        if (status.st_uid, status.st_gid) != (self.owner, self.group):
+            os.chown(self.path, self.owner, self.group)
         if self.mode is not None:
             os.chmod(self.path, self.mode)
         if self.declared["capabilities"] is not None:
             tools.write_capabilities(self.path, self.capabilities)
 
+    def diff(self, reasons: list[str]) -> dict[str, str]:
+        """Return the difference for ``--diff``; bytes that are no UTF-8 are shown as such."""
+        before, after = (
+            text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in (self.before, self.after)
+        )
+        header = "%s (%s)" % (self.path, ", ".join(reasons))
+        return {"before_header": self.path, "after_header": header, "before": before, "after": after}
 
-def argument_spec():
+
+def argument_spec() -> dict[str, Any]:
     """Return the module's argument specification."""
     return {
         "files": {
@@ -256,42 +302,36 @@ def argument_spec():
     }
 
 
-def run(module):
-    """Compare, change and return the result; raises Refusal, OSError or ValueError."""
-    result = {"changed": False, "changes": [], "missing": [], "diff": []}
-    for declared in module.params["files"]:
-        managed = ManagedFile(declared, module.params["originals"])
-        if managed.missing():
-            result["missing"].append(managed.path)
-        reasons = managed.reasons()
-        if not reasons:
-            continue
+def run(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Compare, change and fill in the result; raises Refusal or ValueError."""
+    # All declarations are judged before anything is changed.
+    for managed in [ManagedFile(declared, module.params["originals"]) for declared in module.params["files"]]:
+        try:
+            reasons = managed.look()
+            if managed.missing():
+                result["missing"].append(managed.path)
+            if not reasons:
+                continue
+            if not module.check_mode:
+                managed.apply(reasons)
+        except OSError as error:
+            raise Refusal(
+                "cannot keep %s: %s. Nothing half-written was left; free the space or mend the cause and run again."
+                % (managed.path, error.strerror)
+            ) from None
         result["changed"] = True
         result["changes"].append({"path": managed.path, "reasons": reasons})
-        result["diff"].append(
-            {
-                "before_header": managed.path,
-                "after_header": "%s (%s)" % (managed.path, ", ".join(reasons)),
-                "before": managed.before,
-                "after": managed.after,
-            }
-        )
-        if not module.check_mode:
-            managed.apply(reasons)
-    return result
+        result["diff"].append(managed.diff(reasons))
 
 
-def main():
+def main() -> None:
+    """Run as an Ansible module."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    result: dict[str, Any] = {"changed": False, "changes": [], "missing": [], "diff": []}
     try:
-        result = run(module)
+        run(module, result)
     except (Refusal, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(
-            msg="cannot write %s: %s. Nothing half-written was left; free the space or mend the cause and run again."
-            % (error.filename or "a file", error.strerror)
-        )
+        module.fail_json(msg=str(error), **result)
     module.exit_json(**result)
 
 

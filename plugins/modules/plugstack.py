@@ -199,6 +199,7 @@ def expected(module, tree, names):
 
 
 def main():
+    """Read, change or put back."""
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

@@ -10,7 +10,8 @@ short_description: Choose where a node keeps the data of its container runtimes
 description:
   - Takes the first candidate that is a mount point of its own, of a local filesystem, writable, executable
     and with room, and returns it as the fact C(storage). A directory that merely exists is not taken.
-  - The root directory is a mount point too, so that V(/) as last candidate always is a fallback.
+  - The root directory is a mount point too, so that V(/) as last candidate is a fallback. What is judged then is
+    the filesystem that holds O(root_directory).
   - A candidate that already holds O(subdirectory) is kept although its space ran low, because moving the data
     would orphan what is there; the shortage is returned as a warning.
 options:
@@ -44,35 +45,42 @@ ansible_facts:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.slipway.containers.plugins.module_utils import mounts as tools
 
 
-def directory_of(candidate, params):
+def directory_of(candidate: str, params: dict[str, Any]) -> str:
     """Return the directory that a candidate stands for."""
     if os.path.normpath(candidate) == "/":
-        return params["root_directory"]
+        return os.path.normpath(str(params["root_directory"]))
     return os.path.join(os.path.normpath(candidate), params["subdirectory"])
 
 
-def choose(params, mounts):
+def choose(
+    params: dict[str, Any], mounts: dict[str, tools.Mount]
+) -> tuple[tools.Judgement | None, list[dict[str, str]], list[str]]:
     """Return (judgement or None, rejected, warnings)."""
-    rejected, warnings = [], []
+    rejected: list[dict[str, str]] = []
+    warnings: list[str] = []
     for candidate in params["candidates"]:
+        directory = directory_of(candidate, params)
         free_bytes = int(params["minimum_free_gib"] * 2**30)
-        judgement = tools.judge(candidate, mounts, free_bytes, params["minimum_free_inodes"])
-        in_use = judgement.space is not None and os.path.isdir(directory_of(candidate, params))
+        judgement = tools.judge(candidate, directory, mounts, free_bytes, params["minimum_free_inodes"])
+        in_use = judgement.space is not None and os.path.isdir(directory)
         if judgement.reason and in_use:
-            warnings.append("%s runs low: %s. Free some: it already holds data and is kept." % (candidate, judgement.reason))
+            warnings.append(
+                "%s runs low: %s. Free some: it already holds data and is kept." % (candidate, judgement.reason)
+            )
         if not judgement.reason or in_use:
             return judgement, rejected, warnings
         rejected.append({"path": candidate, "reason": judgement.reason})
     return None, rejected, warnings
 
 
-def main():
+def main() -> None:
+    """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "candidates": {"type": "list", "elements": "path", "required": True},
@@ -86,11 +94,13 @@ def main():
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
         mounts = tools.parse_mountinfo(stream.read())
     chosen, rejected, warnings = choose(module.params, mounts)
-    if chosen is None:
+    if chosen is None or chosen.mount is None or chosen.space is None:
         reasons = "; ".join("%s: %s" % (entry["path"], entry["reason"]) for entry in rejected)
         module.fail_json(
-            msg="storage_candidates: none is usable (%s). Mount one, free space, or add '/' as the last candidate." % reasons
+            msg="storage_candidates: none is usable (%s). Mount one, free space, or add '/' as the last candidate."
+            % (reasons or "the list is empty")
         )
+        return
     for warning in warnings:
         module.warn(warning)
     fact = {

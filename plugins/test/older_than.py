@@ -1,4 +1,4 @@
-"""Jinja test ``older_than``: is an installed package older than an upstream version?"""
+"""Jinja test ``older_than``: whether an installed package is older than an upstream version."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ RETURN = r"""
 _value: {description: Whether the input is older., type: bool}
 """
 
+from typing import Any, Callable
+
 from ansible_collections.slipway.containers.plugins.module_utils.versions import compare
 
 
-def older_than(installed, wanted):
+def older_than(installed: Any, wanted: Any) -> bool:
     """Return whether ``installed`` is an older upstream version than ``wanted``."""
-    return not installed or compare(str(installed), str(wanted)) < 0
+    if not installed:
+        return True
+    return compare(str(installed), str(wanted)) < 0
 
 
 class TestModule:
     """Ansible's entry point."""
 
-    def tests(self):
+    def tests(self) -> dict[str, Callable[..., bool]]:
         """Return the tests by name."""
         return {"older_than": older_than}

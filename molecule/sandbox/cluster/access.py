@@ -17,14 +17,14 @@ ROW = "{:<10} {:<11} {:<15} {:<10} {}"
 
 def status(settings: Settings) -> str:
     cluster = state.require(settings.state)
+    host.require_root()
     runner = Runner()
     podman = open_podman(runner, settings, cluster.cgroup)
     found = {item.node: item for item in nodes.current(podman, settings.identity)}
     head = found.get("head")
     known = slurm.states(podman, head.id).states if head and head.running else {}
     lines = [
-        f"sandbox {cluster.name}: {cluster.distribution}, cgroup {cluster.cgroup}, "
-        f"network {cluster.network}",
+        f"sandbox {cluster.name}: {cluster.distribution}, cgroup {cluster.cgroup}, network {cluster.network}",
         ROW.format("NODE", "ROLE", "ADDRESS", "CONTAINER", "SLURM"),
     ]
     for node in cluster.nodes:
@@ -48,4 +48,5 @@ def enter(settings: Settings, node: str, user: str, command: Sequence[str]) -> N
     if not terminal:
         arguments.insert(1, "--interactive")
     sys.stdout.flush()
-    os.execvpe("podman", ["podman", *arguments], {**os.environ, **podman.environment})
+    environment = {**os.environ, **podman.environment}
+    os.execvpe("podman", ["podman", *arguments], environment)  # noqa: S606 - an argument list is what is wanted

@@ -103,18 +103,14 @@ def choose(sources: Iterable[Source], os_release: Mapping[str, str]) -> Mirror:
         return Mirror(public, security)
     names = MOVING_SUITES | {os_release.get("VERSION_CODENAME", "")}
     usable = [
-        source
-        for source in sources
-        if "main" in source.components and source.uri.startswith(("http://", "https://"))
+        source for source in sources if "main" in source.components and source.uri.startswith(("http://", "https://"))
     ]
     archives = [source for source in usable if names.intersection(source.suites)]
     if not archives:
         return Mirror(public, security)
     secured = {f"{name}-security" for name in names}
     found = [source for source in usable if secured.intersection(source.suites)]
-    return Mirror(
-        min(archives, key=preference), min(found, key=preference) if found else None
-    )
+    return Mirror(min(archives, key=preference), min(found, key=preference) if found else None)
 
 
 def resolve(uri: str) -> str:
@@ -138,7 +134,4 @@ def read_machine(root: Path = Path("/etc/apt")) -> list[Source]:
             found += parse_deb822(text)
         elif path.suffix == ".list":
             found += parse_one_line(text)
-    return [
-        Source(resolve(item.uri), item.suites, item.components, item.signed_by, item.trusted)
-        for item in found
-    ]
+    return [Source(resolve(item.uri), item.suites, item.components, item.signed_by, item.trusted) for item in found]

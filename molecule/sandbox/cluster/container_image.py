@@ -15,8 +15,8 @@ BUSYBOX_RELEASE = (
     "NAME=Slipway test image\nID=slipway-test\n"
     f'VERSION_ID={BUSYBOX_VERSION}\nPRETTY_NAME="Slipway test image {BUSYBOX_VERSION}"\n'
 )
-PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-GROUP = "root:x:0:\nnogroup:x:65534:\n"
+ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 # Fixed, so that the same input gives the same digest on every machine.
 CREATED = "2026-01-01T00:00:00Z"
 
@@ -56,8 +56,8 @@ def busybox_layers(busybox: bytes, applets: Iterable[str]) -> list[bytes]:
         Entry("bin/busybox", busybox, 0o755),
         *(Entry(name, link="/bin/busybox") for name in applets if name != "bin/busybox"),
         Entry("etc/os-release", b"ID=wrong-layer\n"),
-        Entry("etc/passwd", PASSWD.encode()),
-        Entry("etc/group", GROUP.encode()),
+        Entry("etc/passwd", ACCOUNTS.encode()),
+        Entry("etc/group", GROUPS.encode()),
         Entry("opt/removed-by-layer-2", b"a whiteout should have hidden this file\n"),
         Entry("opt/emptied/hidden-by-layer-3", b"an opaque directory should have hidden this\n"),
     ]
@@ -80,8 +80,7 @@ def configuration(digests: Iterable[str], architecture: str, name: str) -> bytes
         "os": "linux",
         "created": CREATED,
         "config": {
-            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                    f"SLIPWAY_IMAGE={name}"],
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", f"SLIPWAY_IMAGE={name}"],
             "Cmd": ["/bin/sh"],
             "WorkingDir": "/",
             "Labels": {"slipway.test-image": name},

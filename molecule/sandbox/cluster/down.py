@@ -22,7 +22,6 @@ def close_connections(runner: Runner, directory: Path) -> None:
 
 def down(settings: Settings) -> list[str]:
     """Returns what was removed, for people."""
-    host.require_root()
     runner = Runner()
     removed: list[str] = []
     busy = False
@@ -40,7 +39,6 @@ def down(settings: Settings) -> list[str]:
             shutil.rmtree(directory)
             if directory == settings.state:
                 removed.append(f"{directory.name}/")
-    host_settings.forget()
     return removed
 
 
@@ -51,12 +49,8 @@ def clean(settings: Settings) -> list[str]:
         podman = open_podman(runner, settings, host.detect_cgroup(runner))
         stays = image_cache.remove_images(podman, image_cache.LABEL)
         shutil.rmtree(settings.runtime)
-        host_settings.forget()
         if stays:
-            raise SandboxError(
-                "another sandbox still runs on these images, which therefore stay: "
-                + ", ".join(stays)
-            )
+            raise SandboxError("another sandbox still runs on these images, which therefore stay: " + ", ".join(stays))
     if settings.cache.is_dir():
         shutil.rmtree(settings.cache)
         removed.append(str(settings.cache))

@@ -34,8 +34,6 @@ def clean(runner: Runner) -> None:
         return
     environment = {"PATH": f"{ADMINISTRATION_PATHS}:/usr/bin:/bin"}
     for table in ("filter", "nat"):
-        rules = runner.run(
-            ["iptables", "-w", "-t", table, "-S"], environment=environment, accept=None
-        )
+        rules = runner.run(["iptables", "-w", "-t", table, "-S"], environment=environment, accept=None)
         for command in leftover_commands(table, rules.stdout):
             runner.run(command, environment=environment, accept=None)

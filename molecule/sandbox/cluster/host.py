@@ -99,8 +99,6 @@ def require_tools(runner: Runner, flavour: str) -> list[str]:
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise SandboxError(
-            "the sandbox needs root: its nodes run systemd and confine jobs with cgroups; use sudo"
-        )
+        raise SandboxError("the sandbox needs root: its nodes run systemd and confine jobs with cgroups; use sudo")
     if platform.system() != "Linux":
         raise SandboxError("the sandbox runs on Linux only")

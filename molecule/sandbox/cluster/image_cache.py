@@ -91,9 +91,7 @@ def exists(podman: Podman, tag: str) -> bool:
     return podman("image", "exists", tag, accept=(0, 1)).code == 0
 
 
-def ensure(
-    podman: Podman, recipe: Recipe, cache: Path, announce: Callable[[str], None]
-) -> tuple[dict[str, str], bool]:
+def ensure(podman: Podman, recipe: Recipe, cache: Path, announce: Callable[[str], None]) -> tuple[dict[str, str], bool]:
     """The image of each role, and whether all of them were at hand."""
     tags = {role: f"{REPOSITORY}/{role}:{recipe.key}" for role in node_image.UNWANTED}
     with locked(cache):

@@ -89,9 +89,7 @@ def key_of(source: Source) -> bytes:
 def node_sources(mirror: Mirror, distribution: str) -> tuple[NodeSource, ...]:
     pairs = [(mirror.archive, distribution), (mirror.security, f"{distribution}-security")]
     return tuple(
-        NodeSource(found.uri, suite, found.trusted, key_of(found))
-        for found, suite in pairs
-        if found is not None
+        NodeSource(found.uri, suite, found.trusted, key_of(found)) for found, suite in pairs if found is not None
     )
 
 

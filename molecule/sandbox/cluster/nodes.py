@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from .errors import CommandError, SandboxError
-from .plan import Existing, Plan, survey
+from .plan import Existing, Plan, addresses, survey
 from .podman import LABEL, NodeContainer, Podman, run_arguments
 from .settings import Settings
 
@@ -18,10 +20,24 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class Network:
+    """The sandbox's network, and the address of each node in it."""
+
+    name: str
+    subnet: str
+    addresses: dict[str, str]
+
+
 def in_parallel(function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
     workers = min(8, 2 * (os.cpu_count() or 1))
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(function, items))
+        try:
+            return list(pool.map(function, items))
+        except BaseException:
+            # After an error or an interrupt the rest need not even begin.
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def refuse_foreign(podman: Podman, settings: Settings) -> None:
@@ -36,18 +52,19 @@ def refuse_foreign(podman: Podman, settings: Settings) -> None:
             )
 
 
-def ensure_network(podman: Podman, settings: Settings) -> str:
-    """The sandbox's own network; its subnet is one that nobody on the machine uses."""
-    if podman("network", "exists", settings.name, accept=(0, 1)).code:
-        label = f"--label={LABEL}={settings.identity}"
-        podman("network", "create", label, settings.name)
-    described = podman.query("network", "inspect", settings.name)[0]
-    if described.get("labels", {}).get(LABEL) != settings.identity:
-        raise SandboxError(
-            f"a podman network named {settings.name} exists already and is not this sandbox's: "
-            "choose another name with SANDBOX_NAME"
-        )
-    return str(described["subnets"][0]["subnet"])
+def ensure_network(podman: Podman, settings: Settings, roles: Iterable[str]) -> Network:
+    """The name and subnet of the sandbox's own network; podman picks a subnet nobody uses.
+
+    The name is new each time: podman keeps the addresses of a network under its name until the
+    next boot, and those that a killed podman had taken are never free again.
+    """
+    label = f"label={LABEL}={settings.identity}"
+    found = podman.query("network", "ls", f"--filter={label}")
+    if not found:
+        podman("network", "create", f"--{label}", f"{settings.name}-{secrets.token_hex(2)}")
+        found = podman.query("network", "ls", f"--filter={label}")
+    subnet = found[0]["subnets"][0]["subnet"]
+    return Network(found[0]["name"], subnet, addresses(subnet, roles))
 
 
 def start(
@@ -55,7 +72,7 @@ def start(
     settings: Settings,
     plan: Plan,
     images: Mapping[str, str],
-    addresses: Mapping[str, str],
+    network: Network,
     flavour: str,
 ) -> None:
     def create(node: str) -> None:
@@ -63,9 +80,9 @@ def start(
         container = NodeContainer(
             node=node,
             role=role,
-            address=addresses[node],
+            address=network.addresses[node],
             image=images[role],
-            network=settings.name,
+            network=network.name,
             identity=settings.identity,
             sandbox=settings.name,
             distribution=plan.distribution,
@@ -79,14 +96,17 @@ def start(
 
 
 def complaint(podman: Podman, node: Existing, state: str) -> str:
-    failed = podman.execute(
-        node.id, "systemctl", "--failed", "--no-legend", "--plain", accept=None
-    ).stdout
+    failed = podman.execute(node.id, "systemctl", "--failed", "--no-legend", "--plain", accept=None).stdout
     units = [line.split()[0] for line in failed.splitlines() if line.strip()]
     text = f"{node.node} is `{state or 'not answering'}`"
     for unit in units:
         journal = podman.execute(
-            node.id, "journalctl", "--no-pager", "--output=cat", "--lines=5", f"--unit={unit}",
+            node.id,
+            "journalctl",
+            "--no-pager",
+            "--output=cat",
+            "--lines=5",
+            f"--unit={unit}",
             accept=None,
         ).stdout
         text += f"\n  {unit} failed:\n    " + "\n    ".join(journal.strip().splitlines())
@@ -101,9 +121,7 @@ def wait_ready(podman: Podman, nodes: Iterable[Existing]) -> None:
         state = ""
         while time.monotonic() < deadline:
             try:
-                answer = podman.execute(
-                    node.id, "systemctl", "is-system-running", accept=None, timeout=30
-                )
+                answer = podman.execute(node.id, "systemctl", "is-system-running", accept=None, timeout=30)
             except CommandError as error:
                 return f"{node.node}: {error}"
             state = answer.stdout.strip()

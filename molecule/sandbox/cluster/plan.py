@@ -51,9 +51,7 @@ class Plan:
 
     @property
     def stopped(self) -> list[str]:
-        return [
-            node for node in self.roles if node in self.existing and not self.existing[node].running
-        ]
+        return [node for node in self.roles if node in self.existing and not self.existing[node].running]
 
 
 def survey(containers: Iterable[Mapping[str, Any]]) -> list[Existing]:
@@ -74,7 +72,7 @@ def survey(containers: Iterable[Mapping[str, Any]]) -> list[Existing]:
 
 
 def node_roles(compute: int) -> dict[str, str]:
-    names = {name: "compute" for name in compute_names(compute)}
+    names = dict.fromkeys(compute_names(compute), "compute")
     # Not `login`: Ansible warns about a host that is named like its group.
     return {"head": "controller", "login1": "login", **names}
 

@@ -113,9 +113,7 @@ def run_arguments(node: NodeContainer) -> list[str]:
     ]
 
 
-def exec_arguments(
-    container: str, command: Sequence[str], user: str = "root", interactive: bool = False
-) -> list[str]:
+def exec_arguments(container: str, command: Sequence[str], user: str = "root", interactive: bool = False) -> list[str]:
     """A command as a user sees it after login; podman itself would leave HOME at root's."""
     home = "/root" if user == "root" else f"/home/{user}"
     return [
@@ -149,12 +147,8 @@ class Podman:
     def environment(self) -> dict[str, str]:
         return {"CONTAINERS_CONF": str(self.configuration)}
 
-    def __call__(
-        self, *arguments: str, timeout: float = 300, accept: Sequence[int] | None = (0,)
-    ) -> Result:
-        return self.runner.run(
-            ["podman", *arguments], environment=self.environment, timeout=timeout, accept=accept
-        )
+    def __call__(self, *arguments: str, timeout: float = 300, accept: Sequence[int] | None = (0,)) -> Result:
+        return self.runner.run(["podman", *arguments], environment=self.environment, timeout=timeout, accept=accept)
 
     def execute(
         self,

@@ -77,9 +77,7 @@ class Builder:
         program.chmod(0o755)
         applets = self.podman.runner.run([str(program), "--list-full"]).stdout.split()
         paths = []
-        for number, data in enumerate(
-            container_image.busybox_layers(program.read_bytes(), applets)
-        ):
+        for number, data in enumerate(container_image.busybox_layers(program.read_bytes(), applets)):
             paths.append(directory / f"layer{number}.tar")
             paths[-1].write_bytes(data)
         return paths
@@ -99,9 +97,7 @@ class Builder:
             archive, blobs = directory / "image.tar", directory / "blobs"
             architecture = {"x86_64": "amd64", "aarch64": "arm64"}
             machine = self.podman.runner.run(["uname", "-m"]).stdout.strip()
-            container_image.write_docker_archive(
-                archive, recipe(directory), architecture.get(machine, machine), name
-            )
+            container_image.write_docker_archive(archive, recipe(directory), architecture.get(machine, machine), name)
             self.podman.runner.run(
                 ["skopeo", "copy", "--quiet", "--dest-compress", "--format=v2s2"]
                 + [f"docker-archive:{archive}", f"dir:{blobs}"]
@@ -111,9 +107,10 @@ class Builder:
         return target
 
     def key(self, name: str) -> str:
-        source = Path(container_image.__file__).read_bytes() + repr(
-            [RECIPE_VERSION, name, [vars(s) for s in self.sources()], self.options]
-        ).encode()
+        source = (
+            Path(container_image.__file__).read_bytes()
+            + repr([RECIPE_VERSION, name, [vars(s) for s in self.sources()], self.options]).encode()
+        )
         return hashlib.sha256(source).hexdigest()[:12]
 
     def sources(self) -> tuple[NodeSource, ...]:
@@ -132,9 +129,7 @@ class Builder:
 def served(address: str, reference: str) -> bool:
     """Whether the registry has it. Asked directly: a proxy could not reach a node."""
     name, _, tag = reference.partition("/")[2].rpartition(":")
-    request = urllib.request.Request(
-        f"http://{address}:{PORT}/v2/{name}/manifests/{tag}", headers={"Accept": MANIFEST}
-    )
+    request = urllib.request.Request(f"http://{address}:{PORT}/v2/{name}/manifests/{tag}", headers={"Accept": MANIFEST})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=10) as answer:

@@ -62,30 +62,23 @@ def parse_name(value: str) -> str:
 def parse_compute(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", value) or not 1 <= int(value) <= MAXIMUM_COMPUTE:
         raise SandboxError(
-            f"SANDBOX_COMPUTE={value} is not a number of compute nodes: "
-            f"use a whole number from 1 to {MAXIMUM_COMPUTE}"
+            f"SANDBOX_COMPUTE={value} is not a number of compute nodes: use a whole number from 1 to {MAXIMUM_COMPUTE}"
         )
     return int(value)
 
 
 def parse_distribution(value: str) -> str:
     if value not in DISTRIBUTIONS:
-        raise SandboxError(
-            f"SANDBOX_DISTRIBUTION={value} is not supported: use {' or '.join(DISTRIBUTIONS)}"
-        )
+        raise SandboxError(f"SANDBOX_DISTRIBUTION={value} is not supported: use {' or '.join(DISTRIBUTIONS)}")
     return value
 
 
 def cache_directory(environment: Mapping[str, str]) -> Path:
-    base = environment.get("XDG_CACHE_HOME") or str(
-        Path(environment.get("HOME", "/root")) / ".cache"
-    )
+    base = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME", "/root")) / ".cache")
     return Path(base) / "slipway" / "sandbox"
 
 
-def from_environment(
-    environment: Mapping[str, str] = os.environ, repository: Path = REPOSITORY
-) -> Settings:
+def from_environment(environment: Mapping[str, str] = os.environ, repository: Path = REPOSITORY) -> Settings:
     """An empty variable counts as unset, which is how make hands on a variable nobody gave."""
     compute = environment.get("SANDBOX_COMPUTE", "")
     distribution = environment.get("SANDBOX_DISTRIBUTION", "")

@@ -86,9 +86,7 @@ def prove(podman: Podman, login: str, nodes: list[str]) -> None:
     """An ordinary user's job on every node, confined to the GPUs it asked for."""
     command = ["srun", f"--nodes={len(nodes)}", "--ntasks-per-node=1", "--gres=gpu:2"]
     try:
-        answer = podman.execute(
-            login, *command, "--immediate=60", "sh", "-c", PROBE, user="member", timeout=180
-        )
+        answer = podman.execute(login, *command, "--immediate=60", "sh", "-c", PROBE, user="member", timeout=180)
     except CommandError as error:
         raise SandboxError(f"a job of `member` on all nodes did not run\n{error}") from error
     problems = judge_probe(answer.stdout, nodes)

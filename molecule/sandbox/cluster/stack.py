@@ -23,7 +23,13 @@ REPORT = "report.html"
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return what Ansible needs to find this repository and this sandbox from anywhere."""
-    return {"ANSIBLE_CONFIG": str(settings.repository / "ansible.cfg"), "SANDBOX_NAME": settings.name}
+    return {
+        "ANSIBLE_CONFIG": str(settings.repository / "ansible.cfg"),
+        # The log is read with an editor.
+        "ANSIBLE_FORCE_COLOR": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "SANDBOX_NAME": settings.name,
+    }
 
 
 def failure_line(event: Mapping[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import host, host_settings, image_cache, nodes, plan, podman, registry, removal, seed, slurm, slurm_config, state
+from .nodes import Network
 from .plan import Existing, Plan
 from .podman import Podman
 from .process import Runner
@@ -42,11 +43,11 @@ class Up:
         nodes.refuse_foreign(self.podman, self.settings)
         planned = plan.make(self.settings, self.usable())
         images = self.node_images(planned) if planned.missing else {}
-        addresses = self.network(planned)
-        grown = self.start(planned, images, addresses)
+        network = self.network(planned)
+        grown = self.start(planned, images, network)
         self.ready()
         self.registry(planned)
-        self.save(planned)
+        self.save(planned, network)
         self.slurm(planned, grown)
 
     def usable(self) -> list[Existing]:
@@ -66,35 +67,27 @@ class Up:
     def node_images(self, planned: Plan) -> Mapping[str, str]:
         with self.steps.step("node image") as step:
             recipe = image_cache.node_recipe(self.podman, planned.distribution)
-            tags, cached = image_cache.ensure(
-                self.podman, recipe, self.settings.cache, step.announce
-            )
+            tags, cached = image_cache.ensure(self.podman, recipe, self.settings.cache, step.announce)
             step.note = f"{planned.distribution}, {'cached' if cached else 'built'}"
         return tags
 
-    def network(self, planned: Plan) -> Mapping[str, str]:
+    def network(self, planned: Plan) -> Network:
         with self.steps.step("network") as step:
             changed = host_settings.apply(self.settings.identity, len(planned.roles))
-            subnet = nodes.ensure_network(self.podman, self.settings)
+            network = nodes.ensure_network(self.podman, self.settings, planned.roles)
             raised = "".join(f", {key} set to {value}" for key, value in changed.items())
-            step.note = f"{self.settings.name}, {subnet}{raised}"
-        return plan.addresses(subnet, planned.roles)
+            step.note = f"{network.name}, {network.subnet}{raised}"
+        return network
 
-    def start(
-        self, planned: Plan, images: Mapping[str, str], addresses: Mapping[str, str]
-    ) -> bool:
+    def start(self, planned: Plan, images: Mapping[str, str], network: Network) -> bool:
         """True where nodes were added to a cluster that ran already."""
         with self.steps.step("nodes") as step:
             seed.directories(self.settings.state)
-            seed.keys(self.podman.runner, self.settings.state, addresses)
-            files = slurm_config.files(
-                self.settings.name, planned.compute, machine_size(), self.flavour
-            )
+            seed.keys(self.podman.runner, self.settings.state, network.addresses)
+            files = slurm_config.files(self.settings.name, planned.compute, machine_size(), self.flavour)
             changed = seed.slurm(self.settings.state, files)
             head = planned.existing.get("head")
-            nodes.start(
-                self.podman, self.settings, planned, images, addresses, self.flavour
-            )
+            nodes.start(self.podman, self.settings, planned, images, network, self.flavour)
             started = len(planned.missing) + len(planned.stopped)
             step.note = f"{started} started, {len(planned.roles) - started} running already"
         return changed and head is not None
@@ -126,20 +119,17 @@ class Up:
                     registry.push(self.podman, blobs, address, reference)
             step.note = ", ".join(images.values())
 
-    def save(self, planned: Plan) -> None:
+    def save(self, planned: Plan, network: Network) -> None:
         previous = state.load(self.settings.state)
         extra = dict(previous.vars) if previous else {}
         extra["sandbox_images"] = registry.references(planned.distribution)
         found = self.existing()
-        members = tuple(
-            Node(name, planned.roles[name], found[name].address, found[name].id)
-            for name in planned.roles
-        )
+        members = tuple(Node(name, planned.roles[name], found[name].address, found[name].id) for name in planned.roles)
         cluster = Cluster(
             name=self.settings.name,
             distribution=planned.distribution,
             cgroup=self.flavour,
-            network=self.settings.name,
+            network=network.name,
             nodes=members,
             vars=extra,
         )
@@ -163,7 +153,6 @@ class Up:
 
 
 def up(settings: Settings) -> None:
-    host.require_root()
     steps = Steps(settings.state / "log")
     seed.directories(settings.state)
     with steps.step("host tools") as step:

@@ -199,3 +199,14 @@ def test_unit_states(host):
         "sackd": "absent",
         "slurmdbd": "absent",
     }
+
+
+def test_options_of_a_daemon_that_is_not_installed_say_nothing(host):
+    files = {
+        **PROGRAMS,
+        "/etc/default/sackd": 'SACKD_OPTIONS="--conf-server head"\n',
+        "/opt/slurm/etc/slurm.conf": "ClusterName=c\n",
+    }
+    absent = "".join(f"Id={name}.service\nLoadState=not-found\n\n" for name in ("slurmd", "sackd"))
+    facts = slurm_gather.gather(host(files, systemctl=Output(0, absent, "")), False)
+    assert facts["config"]["source"] == "local"

@@ -82,9 +82,7 @@ def test_an_unknown_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_enroot_has_upstreams_layout(built: Path) -> None:
-    listing = {
-        line.split()[-1]: line.split()[0] for line in dpkg_deb("-c", package(built, "enroot")).splitlines()
-    }
+    listing = {line.split()[-1]: line.split()[0] for line in dpkg_deb("-c", package(built, "enroot")).splitlines()}
     for name in ("", "-aufs2ovlfs", "-mksquashovlfs", "-mount", "-nsenter", "-switchroot"):
         assert listing[f"./usr/bin/enroot{name}"] == "-rwxr-xr-x"
     for name in ("50-mig-config", "50-sharp", "50-slurm-pmi", "50-slurm-pytorch"):

@@ -9,9 +9,7 @@ from enroot_standin import config
 from enroot_standin.errors import EnrootError
 
 
-def load(
-    tmp_path: Path, main: str = "", drop_ins: dict[str, str] | None = None, **given: str
-) -> dict[str, str]:
+def load(tmp_path: Path, main: str = "", drop_ins: dict[str, str] | None = None, **given: str) -> dict[str, str]:
     (tmp_path / "enroot.conf.d").mkdir()
     (tmp_path / "enroot.conf").write_text(main)
     for name, text in (drop_ins or {}).items():
@@ -88,7 +86,7 @@ def test_unknown_keys_and_commented_ones_are_ignored(tmp_path: Path) -> None:
 
 
 def test_a_file_that_bash_cannot_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EnrootError, match="Invalid configuration file: .*enroot.conf"):
+    with pytest.raises(EnrootError, match=r"Invalid configuration file: .*enroot\.conf"):
         load(tmp_path, "ENROOT_TEMP_PATH /tmp/(a\n")
 
 
@@ -97,9 +95,7 @@ def test_only_conf_files_of_the_directory_are_read(tmp_path: Path) -> None:
     assert environ["ENROOT_TEMP_PATH"] == "/tmp"
 
 
-def test_directories_are_private_and_the_message_is_mkdirs(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_directories_are_private_and_the_message_is_mkdirs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     environ = {f"ENROOT_{name}_PATH": str(tmp_path / name / "user") for name in ("CACHE", "DATA", "RUNTIME")}
     config.make_directories(environ)
     assert (tmp_path / "DATA" / "user").stat().st_mode & 0o777 == 0o700

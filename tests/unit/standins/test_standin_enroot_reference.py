@@ -30,9 +30,7 @@ def test_parse(uri: str, expected: Reference) -> None:
     assert parse(f"docker://{uri}") == expected
 
 
-@pytest.mark.parametrize(
-    "uri", ["docker://", "docker://UPPER/case", "docker://a:b:c", "docker://a b", "oci://a"]
-)
+@pytest.mark.parametrize("uri", ["docker://", "docker://UPPER/case", "docker://a:b:c", "docker://a b", "oci://a"])
 def test_what_is_no_image_is_refused(uri: str) -> None:
     with pytest.raises(EnrootError, match=f"Invalid image reference: {uri}"):
         parse(uri)

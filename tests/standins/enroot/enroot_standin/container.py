@@ -73,7 +73,7 @@ def start(
     plan.rootfs = str(container_path(target))
     if not os.path.isdir(plan.rootfs):
         raise EnrootError(f"No such file or directory: {plan.rootfs}")
-    _unshare(plan)
+    return _unshare(plan)
 
 
 def _start_image(image: Path, plan: Plan) -> int:
@@ -117,9 +117,7 @@ def enter() -> NoReturn:
         if plan.script is not None:
             _mount(f"{state}/rc /etc/rc none x-create=file,bind\n", rootfs)
         if not plan.writable:
-            subprocess.run(
-                ["enroot-mount", "--root", str(rootfs), "--readonly-root", "/dev/null"], check=True
-            )
+            subprocess.run(["enroot-mount", "--root", str(rootfs), "--readonly-root", "/dev/null"], check=True)
         variables = container_environment(environ_file.read_text(), plan.remap_root)
     finally:
         shutil.rmtree(state, ignore_errors=True)
@@ -186,9 +184,7 @@ def _text(path: Path) -> str:
 
 
 def _mount(fstab: str, rootfs: Path) -> None:
-    done = subprocess.run(
-        ["enroot-mount", "--root", str(rootfs), "-"], input=_substitute(fstab).encode(), check=False
-    )
+    done = subprocess.run(["enroot-mount", "--root", str(rootfs), "-"], input=_substitute(fstab).encode(), check=False)
     if done.returncode != 0:
         raise EnrootError("", status=done.returncode)
 

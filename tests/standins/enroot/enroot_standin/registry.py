@@ -125,9 +125,7 @@ class Registry:
             command += ["--retry", os.environ["ENROOT_TRANSFER_RETRIES"]]
             # Headers by stdin: a token on the command line would be in everyone's process list.
             text = "".join(f"{header}\n" for header in headers).encode()
-            done = subprocess.run(
-                [*command, "-H", "@-", "--", url], input=text, stdout=subprocess.PIPE, check=False
-            )
+            done = subprocess.run([*command, "-H", "@-", "--", url], input=text, stdout=subprocess.PIPE, check=False)
             status = int(done.stdout.decode().strip() or "0")
             if done.returncode != 0:
                 raise EnrootError("", status=done.returncode)  # curl has said why
@@ -143,9 +141,7 @@ def find_credentials(host: str, user: str | None) -> tuple[str, str] | None:
     if not path.is_file():
         return None
     wanted = re.escape(user) if user else r"\S+"
-    line = re.compile(
-        rf"^machine\s+{re.escape(host.partition(':')[0])}\s+login\s+({wanted})\s+password\s+(.+)$"
-    )
+    line = re.compile(rf"^machine\s+{re.escape(host.partition(':')[0])}\s+login\s+({wanted})\s+password\s+(.+)$")
     for text in path.read_text(encoding="utf-8").splitlines():
         match = line.match(text)
         if match is None:

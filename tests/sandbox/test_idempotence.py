@@ -1,0 +1,56 @@
+"""A second converge changes nothing, restarts nothing, and asks each node little."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.sandbox.harness import Run, Sandbox
+
+pytestmark = pytest.mark.sandbox
+
+MOST_REMOTE_CALLS = 12
+# The kernel draws auxv's random address anew on every exec, so it shows a daemon that re-executed itself.
+DAEMONS = (
+    "for name in slurmctld slurmd; do for process in $(pgrep -x $name); do "
+    "echo $name $process $(cut -d' ' -f22 /proc/$process/stat) $(md5sum < /proc/$process/auxv); done; done; true"
+)
+
+
+def daemons(sandbox: Sandbox) -> dict[str, str]:
+    return {node: sandbox.ask(node, DAEMONS) for node in sandbox.nodes}
+
+
+@pytest.fixture(scope="module")
+def second(sandbox: Sandbox) -> tuple[dict[str, str], Run, dict[str, str]]:
+    """A converge with nothing to do, and Slurm's daemons before and after it."""
+    sandbox.settle()
+    before = daemons(sandbox)
+    return before, sandbox.converge("-vvv"), daemons(sandbox)
+
+
+def test_a_second_converge_changes_nothing(sandbox: Sandbox, second: tuple[dict[str, str], Run, dict[str, str]]) -> None:
+    run = second[1].unchanged()
+    assert sorted(run.recap) == sorted(sandbox.nodes)
+
+
+def test_a_second_converge_restarts_nothing(second: tuple[dict[str, str], Run, dict[str, str]]) -> None:
+    before, _run, after = second
+    assert "slurmctld" in before["head"] and "slurmd" in before["compute1"]
+    assert after == before
+
+
+def test_a_second_converge_makes_few_remote_calls(
+    sandbox: Sandbox, second: tuple[dict[str, str], Run, dict[str, str]]
+) -> None:
+    marks = (" SSH: EXEC ", " PUT ", " FETCH ")
+    calls = Counter(
+        line.partition(">")[0].strip("<")
+        for line in second[1].output.splitlines()
+        if line.startswith("<") and any(mark in line for mark in marks)
+    )
+    counted = {node.name: calls[node.address] for node in sandbox.cluster.nodes}
+    print(f"remote calls: {counted}")
+    assert min(counted.values()) > 0, "no call was counted: has the log another form?"
+    assert max(counted.values()) <= MOST_REMOTE_CALLS, counted

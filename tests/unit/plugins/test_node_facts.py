@@ -1,0 +1,100 @@
+"""The module node_facts against a package manager that answers as recorded ones do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import packages
+from ansible_collections.slipway.containers.plugins.modules import node_facts
+
+Run = Callable[..., dict[str, Any]]
+WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\n"
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Put programs on PATH, each with what it prints; returns the log of their calls."""
+    log = tmp_path / "log"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "updates").mkdir()
+    monkeypatch.setenv("PATH", "%s:/usr/bin:/bin" % (tmp_path / "bin"))
+    monkeypatch.setattr(node_facts, "gather", lambda _host, roster: {"installed": False, "roster": roster})
+    monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
+
+    def install(**programs: str) -> Path:
+        for name, text in programs.items():
+            path = tmp_path / "bin" / name.replace("_", "-")
+            path.write_text("#!/bin/sh\necho \"$(basename $0) $LC_ALL $*\" >> %s\nprintf '%s'\nexit 1\n" % (log, text))
+            path.chmod(0o755)
+        return log
+
+    return install
+
+
+def facts(result: dict[str, Any]) -> tuple[Any, Any]:
+    assert not result["changed"]
+    return result["ansible_facts"]["packages"], result["ansible_facts"]["packages_broken"]
+
+
+def test_whole(run_module: Run, tools: Callable[..., Path]) -> None:
+    log = tools(dpkg_query=WHOLE, dpkg="")
+    found, broken = facts(run_module("node_facts", packages=["enroot", "enroot+caps"]))
+    assert found == {"enroot": [{"name": "enroot", "version": "4.1.2-1", "arch": "amd64"}]}
+    assert broken == []
+    query, verify = log.read_text().splitlines()
+    assert query.startswith("dpkg-query C --show --showformat")
+    assert query.endswith("enroot enroot+caps")
+    assert verify == "dpkg C --verify enroot"
+
+
+def test_broken(run_module: Run, tools: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "updates/0000").touch()
+    tools(
+        dpkg_query=WHOLE + "enroot+caps\\t4.1.2-1\\tamd64\\thalf-configured\\tok\\n",
+        dpkg="missing   c /etc/enroot/environ.d/10-terminal.env\\n",
+    )
+    assert facts(run_module("node_facts", packages=["enroot"], check=True))[1] == ["enroot+caps", "dpkg", "enroot"]
+
+
+def test_nothing_installed(run_module: Run, tools: Callable[..., Path]) -> None:
+    tools(dpkg_query="", dpkg="missing /x\\n")
+    assert facts(run_module("node_facts", packages=["enroot"])) == ({}, [])
+
+
+def test_documentation_left_out_is_whole(run_module: Run, tools: Callable[..., Path]) -> None:
+    tools(dpkg_query=WHOLE, dpkg="missing     /usr/share/doc/enroot/copyright\\n")
+    assert facts(run_module("node_facts", packages=["enroot"]))[1] == []
+
+
+def test_rpm(run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tools(rpm="enroot\\t4.1.2-1.el9\\tx86_64\\n")
+    monkeypatch.setenv("PATH", os.environ["PATH"].split(":")[0])
+    monkeypatch.setattr(
+        "ansible.module_utils.common.process.os.path.exists", lambda path: path.startswith(str(log.parent))
+    )
+    found, broken = facts(run_module("node_facts", packages=["enroot"]))
+    assert (found["enroot"][0]["version"], broken) == ("4.1.2-1.el9", [])
+
+
+def test_neither(run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible.module_utils.common.process.os.path.exists", lambda path: False)
+    assert "neither dpkg-query nor rpm was found" in run_module("node_facts", packages=["enroot"])["msg"]
+
+
+def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> None:
+    log = tools(dpkg_query=WHOLE, dpkg="")
+    found = run_module("node_facts", roster=True)["ansible_facts"]
+    assert sorted(found) == [
+        "architecture",
+        "distribution",
+        "distribution_major_version",
+        "distribution_version",
+        "os_family",
+        "slurm",
+    ]
+    assert found["architecture"] == os.uname().machine
+    assert found["slurm"]["roster"]
+    assert not log.exists()

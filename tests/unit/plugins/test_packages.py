@@ -1,0 +1,113 @@
+"""What dpkg, rpm and apt print, read from recorded runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import packages
+
+Recorded = Callable[[str], str]
+CAUSES = {
+    "lock-frontend": "another package manager holds /var/lib/dpkg/lock-frontend: process 22118 (python3). Wait for it, "
+    "or stop it, then run again.",
+    "lock-dpkg": "another package manager holds the dpkg database lock: process 22517. Wait for it, or stop it, "
+    "then run again.",
+    "lock-lists": "another package manager holds /var/lib/apt/lists/lock: process 23743 (python3).",
+    "lock-archives": "another package manager holds /var/cache/apt/archives/lock: process 23802 (python3).",
+    "lock-waited-then-unmet": "a dependency cannot be met: needs : Depends: absent-package (>= 2) but it is not installable.",
+    "unmet-missing": "a dependency cannot be met: needs : Depends: absent-package (>= 2) but it is not installable.",
+    "unmet-old": "a dependency cannot be met: needsold : Depends: good (>= 2) but it is not going to be installed.",
+    "unlocatable": "package nosuchpackage is not in the node's apt sources.",
+    "archives-full": "the disk is full (You don't have enough free space in /var/cache/apt/archives/). Free space",
+    "disk-full": "the disk is full (No space left on device). Free space",
+    "interrupted": "dpkg was interrupted and could not be repaired: run `dpkg --configure -a` on the node.",
+    "not-found-404": "a dependency could not be downloaded: http://127.0.0.1:8765/./good_1.0_all.deb: 404  File not found",
+    "file-gone": "a dependency could not be downloaded: file:/srv/mirror/./good_1.0_all.deb: File not found",
+    "connection-refused": "a dependency could not be downloaded: http://127.0.0.1:8765/./good_1.0_all.deb: Could not connect",
+    "damaged-file": "the package file /tmp/cut_1.0_all.deb is damaged.",
+    "damaged-data": "the package file /tmp/cutdata_1.0_all.deb is damaged.",
+    "no-such-file": "the package file /tmp/nothere.deb is not there.",
+    "postinst-fails": "badpost: installed badpost package post-installation script subprocess returned error exit status 3.",
+    "downgrade": "E: Packages were downgraded and -y was used without --allow-downgrades.",
+    "conflict": "E: Packages need to be removed but remove is disabled.",
+}
+
+
+@pytest.mark.parametrize("case", CAUSES)
+def test_why_apt_failed(recorded: Recorded, case: str) -> None:
+    told = packages.explain_apt_failure(recorded("apt-2.6.1/%s.txt" % case))
+    assert told.startswith(CAUSES[case])
+    assert ".." not in told.replace("/./", "")
+
+
+def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
+    text = (
+        "E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)\n"
+        "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n"
+    )
+    expected = "another package manager holds /var/lib/dpkg/lock-frontend. Wait for it, then run again."
+    assert packages.explain_apt_failure(text) == expected
+    assert packages.explain_apt_failure(text.splitlines()[1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "apt-get printed nothing"), ("\n\n", "apt-get printed nothing"), ("a\n{b}\n", "{b}"), ("E: {x}", "E: {x}")],
+)
+def test_what_nobody_has_seen_yet(text: str, told: str) -> None:
+    assert packages.explain_apt_failure(text) == told
+
+
+def test_when_a_refresh_of_the_lists_may_help(recorded: Recorded) -> None:
+    stale = {case for case in CAUSES if packages.lists_are_stale(recorded("apt-2.6.1/%s.txt" % case))}
+    assert stale == {"unlocatable", "unmet-missing", "unmet-old", "lock-waited-then-unmet", "not-found-404"}
+    assert packages.lists_are_stale("E: Package 'x' has no installation candidate")
+    locked = {case for case in CAUSES if packages.lists_are_locked(recorded("apt-2.6.1/%s.txt" % case))}
+    assert locked == {"lock-lists"}
+
+
+def test_installed_packages() -> None:
+    text = (
+        "enroot\t4.1.2-1\tamd64\tinstalled\tok\n"
+        "enroot+caps\t4.1.2-1\tamd64\thalf-configured\tok\n"
+        "libc6\t2.36-9\tamd64\tinstalled\tok\nlibc6\t2.36-9\ti386\tinstalled\tok\n"
+        "gone\t1\tall\tconfig-files\tok\nnever\t\t\tnot-installed\tok\n"
+        "half\t1\tall\tinstalled\treinstreq\n"
+        "a\tb\nwarning: something\n\n"
+    )
+    found, broken = packages.parse_dpkg(text)
+    assert sorted(found) == ["enroot", "libc6"]
+    assert found["enroot"] == [{"name": "enroot", "version": "4.1.2-1", "arch": "amd64"}]
+    assert [entry["arch"] for entry in found["libc6"]] == ["amd64", "i386"]
+    assert broken == ["enroot+caps", "half"]
+    assert packages.parse_dpkg("") == ({}, [])
+
+
+def test_half_configured_as_recorded(recorded: Recorded) -> None:
+    assert packages.parse_dpkg(recorded("apt-2.6.1/query-half-configured.txt")) == ({}, ["badpost"])
+
+
+def test_rpm() -> None:
+    text = "package enroot+caps is not installed\nenroot\t4.1.2-1.el9\tx86_64\n"
+    assert packages.parse_rpm(text) == {"enroot": [{"name": "enroot", "version": "4.1.2-1.el9", "arch": "x86_64"}]}
+
+
+def test_missing_files(recorded: Recorded) -> None:
+    assert packages.missing_files(recorded("apt-2.6.1/verify-missing.txt")) == ["/usr/share/good/file"]
+    text = (
+        "missing     /usr/share/doc/enroot/copyright\n??5?????? c /etc/enroot/enroot.conf\n"
+        "missing   c /etc/enroot/hooks.d/10 x.sh\nmissing     /root/.x (Permission denied)\n"
+        "S.5....T.  c /etc/rpm\nmissing   d /usr/share/man/man1/x.gz\nmissing link\n"
+    )
+    assert packages.missing_files(text) == ["/etc/enroot/hooks.d/10 x.sh", "/root/.x"]
+
+
+def test_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
+    assert not packages.dpkg_was_interrupted()
+    (tmp_path / "updates").mkdir()
+    assert not packages.dpkg_was_interrupted()
+    (tmp_path / "updates/0001").touch()
+    assert packages.dpkg_was_interrupted()
