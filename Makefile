@@ -34,7 +34,7 @@ sandbox: venv ## Bring up a Slurm cluster in containers, converge it, run contai
 sandbox-status: venv ## Show nodes, Slurm's view of them, and what is a stand-in
 	$(SANDBOX) status
 
-sandbox-shell: venv ## Open a shell on a node (NODE=login, default the head)
+sandbox-shell: venv ## Open a shell on a node (NODE=login1, default the head)
 	$(SANDBOX) shell $(NODE)
 
 sandbox-down: venv ## Remove the sandbox and everything it changed on this machine

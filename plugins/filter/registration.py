@@ -68,13 +68,18 @@ def _node_out_of_service(node: Node) -> str:
 
 
 def nodes_by_host(roster: Iterable[Node], hosts: Iterable[str]) -> dict[str, list[Node]]:
-    """Return Slurm's nodes by inventory name, those that the inventory does not know by their own."""
+    """Return Slurm's nodes by inventory name, those that the inventory does not know by their own.
+
+    Slurm mostly has short names where an inventory has full ones; a short name counts if one host alone has it.
+    """
     known = list(hosts)
+    short = [name.partition(".")[0] for name in known]
     nodes: dict[str, list[Node]] = {}
     for node in roster:
         names = (node["name"], node.get("hostname"), node.get("address"))
-        host = next((name for name in known if name in names), node["name"])
-        nodes.setdefault(host, []).append(node)
+        exact = [name for name in known if name in names]
+        alike = [name for name, first in zip(known, short) if first in names and short.count(first) == 1]
+        nodes.setdefault((exact or alike or [node["name"]])[0], []).append(node)
     return nodes
 
 

@@ -146,7 +146,7 @@ def main() -> None:
     verdict = tools.judge(code, output, errors, params["container"], token)
     if verdict.outcome == "unproven":
         module.warn("unproven: no container job was run, because %s" % verdict.cause)
-    module.exit_json(changed=False, output=(output + errors)[-4000:], **verdict._asdict())
+    module.exit_json(changed=False, msg=verdict.cause, output=(output + errors)[-4000:], **verdict._asdict())
 
 
 if __name__ == "__main__":

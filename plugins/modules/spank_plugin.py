@@ -22,6 +22,11 @@ description:
   - O(link) is switched by rename, and never to a plugin that was not proven.
 options:
   path: {description: Absolute path of the plugin file., type: path, required: true}
+  candidate:
+    description:
+      - A file beside O(path) that is proven in its stead. It is renamed to O(path) when proven and deleted when not,
+        so that a plugin in use is never replaced by one that does not load.
+    type: path
   sha256: {description: Checksum that the file must have; not compared when empty., type: str, default: ''}
   link: {description: Fixed path that becomes a symbolic link to O(path)., type: path}
   switch: {description: Whether to switch O(link) when proven., type: bool, default: false}
@@ -100,9 +105,8 @@ def find_slurm():
     }
 
 
-def prove(module, slurm):
+def prove(module, slurm, path):
     """Return the Proof for this call."""
-    path = module.params["path"]
     words, problems = plugstack.judge_arguments(module.params["arguments"])
     if problems:
         module.fail_json(msg="plugstack arguments: {}".format("; ".join(problems)), problems=problems)
@@ -158,11 +162,23 @@ def switch(module, link):
     return True
 
 
+def settle(module, proven):
+    """Put a proven candidate in its place, by rename; delete one that is not."""
+    try:
+        if proven:
+            os.rename(module.params["candidate"], module.params["path"])
+        else:
+            os.unlink(module.params["candidate"])
+    except OSError as error:
+        module.fail_json(msg="cannot put {candidate} in the place of {path}: {0}".format(error, **module.params))
+
+
 def main():
-    """Compare, prove, switch."""
+    """Compare, prove, put in place, switch."""
     module = AnsibleModule(
         {
             "path": {"type": "path", "required": True},
+            "candidate": {"type": "path"},
             "sha256": {"type": "str", "default": ""},
             "link": {"type": "path"},
             "switch": {"type": "bool", "default": False},
@@ -174,7 +190,8 @@ def main():
         required_if=[("switch", True, ["link"])],
         supports_check_mode=True,
     )
-    path, link, expected = module.params["path"], module.params["link"], module.params["sha256"].lower()
+    path = module.params["candidate"] or module.params["path"]
+    link, expected = module.params["link"], module.params["sha256"].lower()
     found = sha256_of(path) if os.path.isfile(path) else None
     before = os.readlink(link) if link and os.path.islink(link) else None
     result = {"changed": False, "sha256": found, "link_before": before, "link_after": before, "output": ""}
@@ -184,9 +201,12 @@ def main():
         cause = f"{path} does not exist" if found is None else other
         module.exit_json(proven=False, proof="", cause=cause, slurm_version=None, **result)
     slurm = find_slurm()
-    proof = prove(module, slurm)
+    proof = prove(module, slurm, path)
     result.update(proven=proof.proven, proof=proof.method, cause=proof.cause, output=proof.output)
     result["slurm_version"] = slurm["version"] if slurm else None
+    if module.params["candidate"] and not module.check_mode:
+        settle(module, proof.proven)
+    path = module.params["path"]
     if proof.proven and module.params["configuration"] == "private":
         result["changed"] = switch(module, link)
         result["link_after"] = path if result["changed"] else before

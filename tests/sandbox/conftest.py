@@ -25,8 +25,12 @@ HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files of this directory into their order, where they stand among the others."""
+
+    def rank(item: pytest.Item) -> int:
+        return ORDER.index(item.path.stem.removeprefix("test_"))
+
     places = [place for place, item in enumerate(items) if item.path.parent == HERE]
-    ordered = sorted((items[place] for place in places), key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+    ordered = sorted((items[place] for place in places), key=rank)
     for place, item in zip(places, ordered, strict=True):
         items[place] = item
 
@@ -62,16 +66,24 @@ def converged(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-@dataclass(frozen=True)
-class Removal:
-    """What was on the nodes before anything, and what there is after a removal."""
-
-    before: dict[str, snapshots.Snapshot]
-    after: dict[str, snapshots.Snapshot]
-    run: Run
-
-
 @pytest.fixture(scope="session")
 def before(sandbox: Sandbox) -> dict[str, snapshots.Snapshot]:
     """What was on the nodes before the first converge."""
     return dict(json.loads((sandbox.settings.state / "before.json").read_text()))
+
+
+@dataclass(frozen=True)
+class BareConverge:
+    """An undisturbed converge of bare nodes, and what the roles keep on them afterwards."""
+
+    run: Run
+    managed: dict[str, snapshots.Snapshot]
+
+
+@pytest.fixture(scope="session")
+def bare_converge(sandbox: Sandbox) -> BareConverge:
+    """Take everything out, and put it on again; the plugin is built anew as well."""
+    sandbox.strip()
+    sandbox.forget_downloads()
+    run = sandbox.converge()
+    return BareConverge(run, snapshots.managed(sandbox))

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ IMAGE = "head:5000/slipway/busybox:1"
 INSIDE = "ID=slipway-test"
 PLAYBOOK_SECONDS = 600
 
+TASK = ("TASK [", "RUNNING HANDLER [")
 RECAP = re.compile(r"^(\S+)\s+: (ok=\d+.*)$", re.MULTILINE)
 # A failed task of one host, and the indented lines of its result.
 FAILURE = re.compile(r"^(?:fatal|failed): \[([\w.-]+)[^\]]*\].*\n((?:[ \t]+.*\n|\n)*)", re.MULTILINE)
@@ -72,6 +74,10 @@ class Run:
     @property
     def text(self) -> str:
         return words(self.output)
+
+    @property
+    def tasks(self) -> int:
+        return sum(line.startswith(TASK) for line in self.output.splitlines())
 
     @property
     def failures(self) -> dict[str, str]:
@@ -135,10 +141,15 @@ class Submissions:
 
 @dataclass
 class Sandbox:
-    """A running sandbox; ``settled`` says that an ordinary run succeeded and nothing was done to it since."""
+    """A running sandbox.
+
+    ``settled`` says that an ordinary run succeeded and nothing was done to the nodes since, ``bare`` that
+    remove.yml did.
+    """
 
     settings: Settings
     settled: bool = False
+    bare: bool = False
     cluster: state.Cluster = field(init=False)
     podman: Podman = field(init=False)
 
@@ -170,6 +181,10 @@ class Sandbox:
     def version(self, component: str) -> str:
         return str(self.cluster.vars[f"{component}_version"])
 
+    def forget_downloads(self) -> None:
+        """Delete what was downloaded and built on this machine for the nodes."""
+        shutil.rmtree(self.settings.state / "cache", ignore_errors=True)
+
     # Nodes
 
     def execute(self, node: str, script: str, user: str = "root", seconds: float = 120) -> Result:
@@ -185,7 +200,7 @@ class Sandbox:
 
     def alter(self, node: str, script: str) -> str:
         """Change something on a node by hand."""
-        self.settled = False
+        self.settled = self.bare = False
         return self.ask(node, script)
 
     def container_job(self, node: str, command: str = "cat /etc/os-release", user: str = "member") -> Result:
@@ -264,8 +279,7 @@ class Sandbox:
         """Run a playbook with extra variables, and wait for its end."""
         begin = time.monotonic()
         command = self.command(playbook, *arguments, **variables)
-        ordinary = command == self.command("site")
-        self.settled = self.settled and (ordinary or playbook == "preflight")
+        self.settled = self.bare = False
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -278,8 +292,9 @@ class Sandbox:
             check=False,
         )
         run = Run(done.returncode, done.stdout, time.monotonic() - begin)
-        self.settled = self.settled or (ordinary and run.code == 0)
-        print(f"$ {shlex.join(command)}\n{run.output}")
+        self.settled = run.code == 0 and command == self.command("site")
+        self.bare = run.code == 0 and command == self.command("remove")
+        sys.stdout.write(f"$ {shlex.join(command)}\n{run.output}\n")
         return run
 
     def converge(self, *arguments: str, **variables: Any) -> Run:
@@ -291,14 +306,19 @@ class Sandbox:
         if not self.settled:
             self.converge().succeeded()
 
-    def kill_at(self, stop: Callable[[int, str], bool], **variables: Any) -> str:
-        """Start site.yml and SIGKILL its process group when ``stop(number of tasks, line)`` says so.
+    def strip(self) -> None:
+        """Have nothing of ours on the nodes."""
+        if not self.bare:
+            self.play("remove").succeeded()
 
-        Returns the line at which that was, or an empty text if the run ended before.
+    def kill_at(self, task: int) -> str:
+        """Start site.yml and SIGKILL its process group half a second into its n-th task.
+
+        Returns that task's line, or an empty text if the run ended before.
         """
-        self.settled = False
+        self.settled = self.bare = False
         process = subprocess.Popen(
-            self.command("site", **variables),
+            self.command("site"),
             cwd=ROOT,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
@@ -310,8 +330,9 @@ class Sandbox:
         assert process.stdout is not None
         number = 0
         for line in process.stdout:
-            number += line.startswith(("TASK [", "RUNNING HANDLER ["))
-            if stop(number, line):
+            number += line.startswith(TASK)
+            if number == task:
+                time.sleep(0.5)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(30)
                 return line.strip()
@@ -326,5 +347,5 @@ def driver(verb: str, variables: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    print(f"$ sandbox.py {verb}\n{done.stdout}")
+    sys.stdout.write(f"$ sandbox.py {verb}\n{done.stdout}\n")
     assert done.returncode == 0, f"sandbox.py {verb}:\n{done.stdout[-4000:]}"

@@ -37,6 +37,9 @@ def describe(path):
 
 found = {}
 for root in roots:
+    if root.endswith("/") and root != "/":
+        found[root] = describe(root) if os.path.lexists(root) else "absent"
+        continue
     device = os.lstat(root).st_dev if os.path.lexists(root) else None
     if device is not None and not skip(root):
         found[root] = describe(root)
@@ -61,7 +64,7 @@ print(json.dumps(found))
 # Files that a machine that is on changes by itself, or that only record what was done.
 NOISE = (
     "/proc", "/sys", "/dev", "/tmp", "/home", "/images",
-    "/var/log", "/var/tmp",  # noqa: S108 - the nodes' own
+    "/var/log", "/var/tmp",
     "/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt", "/var/cache/debconf", "/var/lib/ucf",  # the package manager's
     "/etc/ld.so.cache", "/var/cache/ldconfig",  # made again whenever a library comes or goes
     "/var/lib/slurm",  # Slurm's own state, jobs among it
@@ -76,6 +79,8 @@ OURS = (
     "/etc/enroot", "/etc/tmpfiles.d", "/etc/slurm", "/usr/local/lib/slipway", "/usr/share/enroot", "/usr/bin",
     "/usr/lib/enroot", "/run/slipway", "/run/slurm/conf/plugstack.conf", "/var/cache/slipway", "/var/lib/slipway",
     "/scratch/slipway/pyxis",
+    # A slash: itself, and not the images and containers in it.
+    "/scratch/slipway/enroot/data/", "/scratch/slipway/enroot/cache/", "/scratch/slipway/enroot/tmp/", "/run/enroot/",
 )  # fmt: skip
 
 
@@ -89,7 +94,8 @@ def take(sandbox: Sandbox, node: str, roots: Iterable[str], skipped: Iterable[st
 
 def whole(sandbox: Sandbox) -> dict[str, Snapshot]:
     """Return everything on every node, but for what changes by itself."""
-    return {node: take(sandbox, node, ("/", "/scratch", "/run/slipway", "/run/enroot"), NOISE) for node in sandbox.nodes}
+    roots = ("/", "/scratch", "/run/slipway", "/run/enroot")
+    return {node: take(sandbox, node, roots, NOISE) for node in sandbox.nodes}
 
 
 def managed(sandbox: Sandbox) -> dict[str, Snapshot]:

@@ -29,7 +29,7 @@ class Drift:
 
 
 DRIFTS = (
-    Drift("a changed key", "compute1", CONFIG, "sed -i 's/^ENROOT_TRANSFER_RETRIES.*/ENROOT_TRANSFER_RETRIES 1/' {path}"),
+    Drift("a changed key", "compute1", CONFIG, "sed -i '/^ENROOT_TRANSFER_RETRIES/s/5/1/' {path}"),
     Drift("a deleted hook of the package", "compute1", f"{HOOKS}/10-devices.sh", "rm {path}"),
     Drift("a hook without its x bit", "compute1", f"{HOOKS}/10-shadow.sh", "chmod a-x {path}"),
     Drift("a removed link to a hook", "compute1", f"{HOOKS}/50-slurm-pmi.sh", "rm {path}"),
@@ -38,8 +38,8 @@ DRIFTS = (
     Drift("a missing tmpfiles.d file", "compute2", "/etc/tmpfiles.d/slipway-pyxis.conf", "rm {path}"),
     Drift("a deleted runtime path", "compute2", "/run/slipway/pyxis", "rm {path} && rmdir /run/slipway"),
     Drift("a removed plugin link", "login1", LINK, "rm {path}"),
-    Drift("a damaged plugin", "compute2", LINK, "dd if=/dev/zero of=$(readlink {path}) bs=1k count=4 conv=notrunc 2>&1"),
-    Drift("a duplicate line", "head", PLUGSTACK, "echo \"$(grep spank_pyxis {path})\" >> {path}"),
+    Drift("a damaged plugin", "compute2", LINK, "truncate --size=1k $(readlink {path})"),
+    Drift("a duplicate line", "head", PLUGSTACK, 'echo "$(grep spank_pyxis {path})" >> {path}'),
     Drift("a file that users cannot read", "head", PLUGSTACK, "chmod 0600 {path}"),
 )  # fmt: skip
 # An added key without a newline swallows the next one, or is swallowed by it.
@@ -76,9 +76,10 @@ def test_one_ordinary_run_succeeds(repair: Repair) -> None:
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.name)
 def test_one_run_repairs(sandbox: Sandbox, repair: Repair, drift: Drift) -> None:
     # The plugin itself lies behind the link.
-    paths = {drift.path, sandbox.ask(drift.node, f"readlink -m {drift.path}")}
-    assert paths & set(snapshots.difference(repair.before[drift.node], repair.drifted[drift.node])), "nothing had drifted"
-    left = snapshots.difference(repair.before[drift.node], repair.after[drift.node])
+    paths = {drift.path, f"{drift.path}/", sandbox.ask(drift.node, f"readlink -m {drift.path}")}
+    before, drifted, after = (state[drift.node] for state in (repair.before, repair.drifted, repair.after))
+    assert paths & set(snapshots.difference(before, drifted)), "nothing had drifted"
+    left = snapshots.difference(before, after)
     assert not paths & set(left), left
 
 

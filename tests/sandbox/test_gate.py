@@ -170,8 +170,8 @@ def test_a_failed_proof_brings_the_registration_back(broken_enroot: Sandbox) -> 
 
 
 def test_without_a_free_node_the_registration_is_unproven_and_stays(converged: Sandbox) -> None:
-    count = len(converged.computes)
-    converged.ask("login1", f"sbatch --quiet --exclusive --nodes={count} --job-name=busy --output=/dev/null --wrap 'sleep 600'", "member")
+    job = f"--quiet --exclusive --nodes={len(converged.computes)} --job-name=busy --output=/dev/null"
+    converged.ask("login1", f"sbatch {job} --wrap 'sleep 600'", "member")
     try:
         run = converged.converge(**CHANGED_ARGUMENTS, pyxis_proof_immediate=2).succeeded()
     finally:
@@ -194,37 +194,46 @@ def next_version(converged: Sandbox, tmp_path: Path) -> str:
     return version
 
 
-BATCH = f"""#!/bin/sh
-#SBATCH --container-image={IMAGE}
-#SBATCH --nodelist=compute2
+# Both wait in their containers until the version has changed.
+LONG_JOBS = f"""
+cd && rm -f go srun.out batch.out inside-*
+cat > wait.sh <<'END'
+touch $HOME/inside-$SLURMD_NODENAME
 until [ -e $HOME/go ]; do sleep 1; done
 cat /etc/os-release
+END
+cat > batch.sh <<'END'
+#!/bin/sh
+#SBATCH --container-image={IMAGE}
+. $HOME/wait.sh
+END
+setsid srun --nodelist=compute1 --container-image={IMAGE} --container-mounts=$HOME sh $HOME/wait.sh > srun.out 2>&1 &
+sbatch --quiet --nodelist=compute2 --container-mounts=$HOME --output=$HOME/batch.out batch.sh
+for second in $(seq 60); do [ -e inside-compute1 ] && [ -e inside-compute2 ] && exit; sleep 1; done; cat *.out; exit 1
 """
+RUNNING = "squeue --noheader --states=running --user=member --name=sh,batch.sh --format=%j"
+END_LONG_JOBS = (
+    'touch ~/go; for second in $(seq 60); do [ -z "$(squeue -hu member)" ] && exit; sleep 1; done; squeue; false'
+)
+LOADED = "cat /proc/$(pgrep -xo slurmd)/maps | grep -o '/.*spank_pyxis.so' | sort -u"
 
 
 def test_running_jobs_survive_a_change_of_version(converged: Sandbox, next_version: str, tmp_path: Path) -> None:
-    converged.ask("login1", f"rm -f ~/go ~/srun.out ~/batch.out; cat > ~/batch.sh <<'END'\n{BATCH}END", "member")
-    inside = "'until [ -e $HOME/go ]; do sleep 1; done; cat /etc/os-release'"
-    mounts = "--container-mounts=$HOME"
-    converged.ask(
-        "login1",
-        f"srun --nodelist=compute1 --container-image={IMAGE} {mounts} sh -c {inside} > ~/srun.out 2>&1 & disown; "
-        f"sbatch --quiet {mounts} --output=$HOME/batch.out ~/batch.sh",
-        "member",
-    )
+    converged.ask("login1", LONG_JOBS, "member")
     old = converged.ask("compute1", f"readlink {LINK}")
     with converged.submissions() as jobs:
+        assert len(converged.ask("login1", RUNNING).split()) == 2
         run = converged.converge(
             pyxis_version=next_version, artifact_mirror=str(tmp_path), artifacts_allow_unlocked=True
         ).succeeded()
-        assert len(converged.ask("login1", "squeue --noheader --states=running --user=member --name=sh,batch.sh -o %j").split()) == 2
+        assert len(converged.ask("login1", RUNNING).split()) == 2
     jobs.none_failed()
-    converged.ask("login1", "touch ~/go; for i in $(seq 60); do [ -z \"$(squeue -hu member)\" ] && exit; sleep 1; done; squeue; false", "member")
-    assert INSIDE in converged.ask("login1", "cat ~/srun.out", "member")
-    assert INSIDE in converged.ask("login1", "cat ~/batch.out", "member")
+    converged.ask("login1", END_LONG_JOBS, "member")
+    for output in ("srun.out", "batch.out"):
+        assert INSIDE in converged.ask("login1", f"cat ~/{output}", "member")
     for node in converged.computes:
         assert f"/{next_version}-slurm-" in converged.ask(node, f"readlink {LINK}")
-        assert f"/{next_version}-slurm-" in converged.ask(node, "cat /proc/$(pgrep -xo slurmd)/maps | grep -o '/.*spank_pyxis.so' | sort -u")
+        assert f"/{next_version}-slurm-" in converged.ask(node, LOADED)
         assert converged.ask(node, f"test -e {old} && echo kept") == "kept"
     assert "proven" in run.text
     converged.runs_containers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import pytest
 
@@ -18,39 +19,42 @@ DAEMONS = (
 )
 
 
+@dataclass(frozen=True)
+class Second:
+    """A converge with nothing to do, and Slurm's daemons before and after it."""
+
+    before: dict[str, str]
+    run: Run
+    after: dict[str, str]
+
+
 def daemons(sandbox: Sandbox) -> dict[str, str]:
     return {node: sandbox.ask(node, DAEMONS) for node in sandbox.nodes}
 
 
 @pytest.fixture(scope="module")
-def second(sandbox: Sandbox) -> tuple[dict[str, str], Run, dict[str, str]]:
-    """A converge with nothing to do, and Slurm's daemons before and after it."""
+def second(sandbox: Sandbox) -> Second:
     sandbox.settle()
-    before = daemons(sandbox)
-    return before, sandbox.converge("-vvv"), daemons(sandbox)
+    return Second(daemons(sandbox), sandbox.converge("-vvv"), daemons(sandbox))
 
 
-def test_a_second_converge_changes_nothing(sandbox: Sandbox, second: tuple[dict[str, str], Run, dict[str, str]]) -> None:
-    run = second[1].unchanged()
+def test_a_second_converge_changes_nothing(sandbox: Sandbox, second: Second) -> None:
+    run = second.run.unchanged()
     assert sorted(run.recap) == sorted(sandbox.nodes)
 
 
-def test_a_second_converge_restarts_nothing(second: tuple[dict[str, str], Run, dict[str, str]]) -> None:
-    before, _run, after = second
-    assert "slurmctld" in before["head"] and "slurmd" in before["compute1"]
-    assert after == before
+def test_a_second_converge_restarts_nothing(second: Second) -> None:
+    assert "slurmctld" in second.before["head"] and "slurmd" in second.before["compute1"]
+    assert second.after == second.before
 
 
-def test_a_second_converge_makes_few_remote_calls(
-    sandbox: Sandbox, second: tuple[dict[str, str], Run, dict[str, str]]
-) -> None:
+def test_a_second_converge_makes_few_remote_calls(sandbox: Sandbox, second: Second) -> None:
     marks = (" SSH: EXEC ", " PUT ", " FETCH ")
     calls = Counter(
         line.partition(">")[0].strip("<")
-        for line in second[1].output.splitlines()
+        for line in second.run.output.splitlines()
         if line.startswith("<") and any(mark in line for mark in marks)
     )
     counted = {node.name: calls[node.address] for node in sandbox.cluster.nodes}
-    print(f"remote calls: {counted}")
     assert min(counted.values()) > 0, "no call was counted: has the log another form?"
     assert max(counted.values()) <= MOST_REMOTE_CALLS, counted

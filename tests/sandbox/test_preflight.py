@@ -36,6 +36,7 @@ def refused(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
     finally:
         sandbox.ask("compute2", back)
     assert snapshots.managed(sandbox) == earlier, "a refused run changed something"
+    # Nothing changed, so nothing is to be put right.
     sandbox.settled = True
     return run.failed()
 
@@ -54,7 +55,7 @@ def test_a_wrong_type_names_host_variable_value_and_what_is_allowed(refused: Run
 
 def test_an_unknown_name_under_a_prefix_names_the_likely_one(refused: Run) -> None:
     said = message(refused)
-    assert "enroot_hook " in said and "did you mean enroot_hooks" in said and "login1" in said
+    assert "enroot_hook: is not an input" in said and "did you mean enroot_hooks" in said and "login1" in said
 
 
 def test_a_denied_version_gives_reason_and_link(refused: Run) -> None:

@@ -39,7 +39,7 @@ class Node:
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
     node = Node()
-    monkeypatch.setattr(AnsibleModule, "run_command", partialmethod(node.run_command))
+    monkeypatch.setattr(AnsibleModule, "run_command", node.run_command)
     monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
     monkeypatch.setattr(apt_files, "LOCK_PAUSE", 0)
     return node

@@ -88,9 +88,9 @@ def test_line_ends_count(keep: Run, root: Path) -> None:
 
 def test_content_that_is_not_utf8(keep: Run, root: Path) -> None:
     (root / "etc/x").write_bytes(b"\xff\n")
-    result = settles(keep, root, {"path": str(root / "etc/x"), "content": "\udcfe\n"}, ["content"])
+    result = settles(keep, root, {"path": str(root / "etc/x"), "content": "é\n"}, ["content"])
     assert result["diff"][0]["before"] == "\ufffd\n"
-    assert (root / "etc/x").read_bytes() == b"\xfe\n"
+    assert (root / "etc/x").read_bytes() == b"\xc3\xa9\n"
 
 
 def test_empty_content_stays_empty(keep: Run, root: Path) -> None:

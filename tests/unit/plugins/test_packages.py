@@ -9,30 +9,38 @@ import pytest
 from ansible_collections.slipway.containers.plugins.module_utils import packages
 
 Recorded = Callable[[str], str]
+HOLDS = "another package manager holds "
+UNMET = "a dependency cannot be met: "
+DOWNLOAD = "a dependency could not be downloaded: "
 CAUSES = {
-    "lock-frontend": "another package manager holds /var/lib/dpkg/lock-frontend: process 22118 (python3). Wait for it, "
-    "or stop it, then run again.",
-    "lock-dpkg": "another package manager holds the dpkg database lock: process 22517. Wait for it, or stop it, "
-    "then run again.",
-    "lock-lists": "another package manager holds /var/lib/apt/lists/lock: process 23743 (python3).",
-    "lock-archives": "another package manager holds /var/cache/apt/archives/lock: process 23802 (python3).",
-    "lock-waited-then-unmet": "a dependency cannot be met: needs : Depends: absent-package (>= 2) but it is not installable.",
-    "unmet-missing": "a dependency cannot be met: needs : Depends: absent-package (>= 2) but it is not installable.",
-    "unmet-old": "a dependency cannot be met: needsold : Depends: good (>= 2) but it is not going to be installed.",
+    "lock-frontend": HOLDS + "/var/lib/dpkg/lock-frontend: process 22118 (python3). Wait for it, or stop it",
+    "lock-dpkg": HOLDS + "the dpkg database lock: process 22517. Wait for it, or stop it, then run again.",
+    "lock-lists": HOLDS + "/var/lib/apt/lists/lock: process 23743 (python3).",
+    "lock-archives": HOLDS + "/var/cache/apt/archives/lock: process 23802 (python3).",
+    "lock-waited-then-unmet": UNMET + "needs : Depends: absent-package (>= 2) but it is not installable.",
+    "unmet-missing": UNMET + "needs : Depends: absent-package (>= 2) but it is not installable.",
+    "unmet-old": UNMET + "needsold : Depends: good (>= 2) but it is not going to be installed.",
     "unlocatable": "package nosuchpackage is not in the node's apt sources.",
     "archives-full": "the disk is full (You don't have enough free space in /var/cache/apt/archives/). Free space",
     "disk-full": "the disk is full (No space left on device). Free space",
     "interrupted": "dpkg was interrupted and could not be repaired: run `dpkg --configure -a` on the node.",
-    "not-found-404": "a dependency could not be downloaded: http://127.0.0.1:8765/./good_1.0_all.deb: 404  File not found",
-    "file-gone": "a dependency could not be downloaded: file:/srv/mirror/./good_1.0_all.deb: File not found",
-    "connection-refused": "a dependency could not be downloaded: http://127.0.0.1:8765/./good_1.0_all.deb: Could not connect",
+    "not-found-404": DOWNLOAD + "http://127.0.0.1:8765/./good_1.0_all.deb: 404  File not found",
+    "file-gone": DOWNLOAD + "file:/srv/mirror/./good_1.0_all.deb: File not found",
+    "connection-refused": DOWNLOAD + "http://127.0.0.1:8765/./good_1.0_all.deb: Could not connect",
     "damaged-file": "the package file /tmp/cut_1.0_all.deb is damaged.",
     "damaged-data": "the package file /tmp/cutdata_1.0_all.deb is damaged.",
     "no-such-file": "the package file /tmp/nothere.deb is not there.",
-    "postinst-fails": "badpost: installed badpost package post-installation script subprocess returned error exit status 3.",
+    "postinst-fails": "badpost: "
+    "installed badpost package post-installation script subprocess returned error exit status 3.",
     "downgrade": "E: Packages were downgraded and -y was used without --allow-downgrades.",
     "conflict": "E: Packages need to be removed but remove is disabled.",
 }
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    """Read a text as it was printed, carriage returns included."""
+    return lambda name: (Path(__file__).parents[2] / "fixtures/recorded" / name).read_bytes().decode()
 
 
 @pytest.mark.parametrize("case", CAUSES)

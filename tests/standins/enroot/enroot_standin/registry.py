@@ -83,7 +83,9 @@ class Registry:
 
     def blob(self, digest: str, cache: Path) -> Path:
         """A blob, from the cache or fetched into it; what does not match its digest is not kept."""
-        target = cache / digest.removeprefix("sha256:")
+        wanted = digest.removeprefix("sha256:")
+        # A name of its own: enroot keeps blobs compressed, and a node may have changed from one to the other.
+        target = cache / f"{wanted}.standin"
         if target.is_file():
             return target
         descriptor, partial = tempfile.mkstemp(prefix=f"{target.name}.", dir=cache)
@@ -91,7 +93,7 @@ class Registry:
         try:
             self._request(f"{self.base}/{self.reference.image}/blobs/{digest}", output=partial)
             actual = _sha256(Path(partial))
-            if actual != target.name:
+            if actual != wanted:
                 raise EnrootError(f"Checksum mismatch: expected {digest}, found sha256:{actual}")
             os.chmod(partial, 0o640)
             os.rename(partial, target)

@@ -1,0 +1,84 @@
+#!/bin/bash
+# The least that one bare node needs for container jobs. floor.sh starts it on each node.
+# Usage: floor_node.sh install|place|register [yes|no: build the plugin here]
+set -euo pipefail
+
+work=/var/cache/slipway
+plugins=/usr/local/lib/slipway/pyxis
+original=/var/lib/slipway/original
+data=/scratch/slipway
+
+source_archive=$(find "$work" -maxdepth 1 -name 'pyxis-*.tar.gz')
+pyxis=${source_archive##*/pyxis-}
+pyxis=${pyxis%.tar.gz}
+# "slurm-wlm 24.11.5" on Debian: a plugin belongs to major.minor.
+series=$(srun --version | sed -E 's/^[^ ]+ ([0-9]+\.[0-9]+).*/\1/')
+build=$plugins/$pyxis-slurm-$series/spank_pyxis.so
+
+install_packages() {
+    local packages=("$work"/*.deb)
+    if [[ $1 == yes ]]; then
+        packages+=(gcc libc6-dev make libslurm-dev)
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "${packages[@]}" >/dev/null
+    rm -f "$work"/*.deb
+}
+
+write_files() {
+    mkdir -p "$original/etc/enroot" "$data/enroot" "$data/pyxis" /run/enroot /run/slipway
+    mkdir -m 1777 "$data/enroot/data" "$data/enroot/cache" "$data/enroot/tmp"
+    chmod 1777 /run/enroot
+    ln -s "$data/pyxis" /run/slipway/pyxis
+    cp -p /etc/enroot/enroot.conf "$original/etc/enroot/enroot.conf"
+    # Single quotes: enroot, and not this script, asks who the user is.
+    # shellcheck disable=SC2016
+    printf '%s\n' \
+        'ENROOT_SQUASH_OPTIONS -comp lz4 -noI -noD -noF -noX -no-exports -exit-on-error' \
+        'ENROOT_TRANSFER_RETRIES 5' \
+        'ENROOT_RUNTIME_PATH /run/enroot/user-$(id -u)' \
+        "ENROOT_DATA_PATH $data/enroot/data/user-\$(id -u)" \
+        "ENROOT_CACHE_PATH $data/enroot/cache/user-\$(id -u)" \
+        "ENROOT_TEMP_PATH $data/enroot/tmp" \
+        'ENROOT_ALLOW_HTTP yes' >>/etc/enroot/enroot.conf
+    ln -s /usr/share/enroot/hooks.d/50-slurm-pmi.sh /usr/share/enroot/hooks.d/50-slurm-pytorch.sh /etc/enroot/hooks.d/
+    printf 'd %s 0755 root root -\n' "$data" >/etc/tmpfiles.d/slipway-storage.conf
+    printf 'd %s 1777 root root -\n' /run/enroot "$data/enroot/data" "$data/enroot/cache" "$data/enroot/tmp" \
+        >/etc/tmpfiles.d/slipway-enroot.conf
+    printf '%s\n' "d $data/pyxis 0755 root root -" 'd /run/slipway 0755 root root -' \
+        "L /run/slipway/pyxis - - - - $data/pyxis" >/etc/tmpfiles.d/slipway-pyxis.conf
+}
+
+build_plugin() {
+    local directory
+    directory=$(mktemp -d)
+    tar -xzf "$source_archive" -C "$directory" --strip-components=1
+    make -s -C "$directory" PYXIS_VER="$pyxis" >/dev/null
+    make -s -C "$directory" PYXIS_VER="$pyxis" DESTDIR="$directory/target" prefix=/usr/local install >/dev/null
+    cp "$directory/target/usr/local/lib/slurm/spank_pyxis.so" "$work/"
+    rm -rf "$directory"
+}
+
+case $1 in
+    install)
+        install_packages "$2"
+        write_files
+        if [[ $2 == yes ]]; then
+            build_plugin
+        fi
+        ;;
+    place)
+        mkdir -p "${build%/*}"
+        install -m 644 "$work/spank_pyxis.so" "$build"
+        ln -s "$build" "$plugins/spank_pyxis.so"
+        rm -f "$work/spank_pyxis.so" "$source_archive"
+        ;;
+    register)
+        if [[ -f /etc/slurm/plugstack.conf ]]; then
+            mkdir -p "$original/etc/slurm"
+            cp -p /etc/slurm/plugstack.conf "$original/etc/slurm/"
+        fi
+        echo "required $plugins/spank_pyxis.so runtime_path=/run/slipway/pyxis" >>/etc/slurm/plugstack.conf
+        scontrol reconfigure
+        ;;
+esac

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""Measure a converge against its floor, on a sandbox of its own: `make bench`.
+
+Bare nodes: playbooks/site.yml, against floor.sh, which does the same by hand and checks nothing.
+Nothing to do: playbooks/site.yml once more, against `ansible -m ping` of the same hosts.
+BENCH_RUNS is the number of measurements of each; the settings of the sandbox (SANDBOX_ARTIFACT_MIRROR …) hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY / "molecule" / "sandbox"), str(REPOSITORY)]
+
+from cluster import mirror, settings, state  # noqa: E402 -- found through the line above
+from cluster.errors import SandboxError  # noqa: E402 -- found through the line above
+from cluster.process import Runner  # noqa: E402 -- found through the line above
+
+from bench import figures  # noqa: E402 -- likewise
+
+NAME = "bench"
+PROGRAMS = Path(sys.executable).parent
+SANDBOX = REPOSITORY / "molecule" / "sandbox" / "sandbox.py"
+INVENTORY = REPOSITORY / "inventories" / "sandbox"
+LONGEST = 1800
+CONVERGE_GOAL = 1.3
+IDLE_GOAL = 5.0
+# What is compared after both ways: packages, capabilities, and the files that root owns. Users' own come from jobs.
+LISTING = (
+    "dpkg-query -W -f '${Package} ${Version}\\n';"
+    " getcap /usr/bin/enroot-*;"
+    " find /etc/enroot /etc/tmpfiles.d /usr/local/lib/slipway /var/lib/slipway /run/enroot /run/slipway"
+    " /scratch/slipway /etc/slurm -user root -printf '%p %M %l\\n' 2>/dev/null || true"
+)
+
+
+class BenchError(Exception):
+    """A measurement that did not come about, with the output of what failed."""
+
+
+@dataclass
+class Bench:
+    """One benchmark: the sandbox it uses, and what it has seen of the machine."""
+
+    cache: Path
+    wanted: settings.Settings
+    loads: list[float] = field(default_factory=list)
+    installed: str = ""
+
+    def run(self, *command: str | Path) -> str:
+        """Run a command of the repository; returns its output, raises BenchError."""
+        environment = {
+            **os.environ,
+            "PATH": f"{PROGRAMS}:{os.environ.get('PATH', '')}",
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+        if done.returncode:
+            raise BenchError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout[-4000:]}")
+        return done.stdout
+
+    def timed(self, title: str, *command: str | Path) -> tuple[float, str]:
+        """Run a command; returns its seconds and its output."""
+        self.loads.append(os.getloadavg()[0])
+        begin = time.monotonic()
+        output = self.run(*command)
+        seconds = time.monotonic() - begin
+        print(f"  {seconds:6.1f}s  {title}", flush=True)
+        return seconds, output
+
+    def down(self) -> None:
+        """Remove the sandbox."""
+        self.run(sys.executable, SANDBOX, "down")
+
+    def fresh(self) -> None:
+        """Give every measurement bare nodes, and what is to be installed on them; this is not counted."""
+        self.down()
+        self.run(sys.executable, SANDBOX, "up")
+        sources, variables = mirror.prepare(Runner(), self.wanted, os.environ)
+        cluster = state.require(self.wanted.state)
+        state.save(self.wanted.state, replace(cluster, vars={**cluster.vars, **variables}))
+        self.ansible("playbooks/lock.yml", "-e", "artifacts_lock_force=true")
+        self.installed = ", ".join(
+            f"{source.component} {source.version}{' (STAND-IN)' if source.standin else ''}" for source in sources
+        )
+
+    def playbook(self, playbook: str, *arguments: str) -> list[str | Path]:
+        """Return the command that runs a playbook. Caches of its own: an earlier build would be taken."""
+        caches = json.dumps(
+            {"pyxis_build_cache": str(self.cache / "pyxis"), "artifacts_cache": str(self.cache / "artifacts")}
+        )
+        return [PROGRAMS / "ansible-playbook", "-i", INVENTORY, REPOSITORY / playbook, "-e", caches, *arguments]
+
+    def ansible(self, playbook: str, *arguments: str) -> str:
+        """Run a playbook; returns its output."""
+        return self.run(*self.playbook(playbook, *arguments))
+
+    def ssh_config(self) -> tuple[Path, list[str]]:
+        """Write how ssh reaches the nodes; returns the file, and the nodes' names, the controller first."""
+        listing: dict[str, Any] = json.loads(self.run(sys.executable, INVENTORY / "hosts.py"))
+        directory = self.wanted.state / "ssh"
+        text = (
+            f"IdentityFile {directory}/id_ed25519\nUserKnownHostsFile {directory}/known_hosts\n"
+            "User root\nIdentitiesOnly yes\nLogLevel ERROR\n"
+            f"ControlMaster auto\nControlPersist 60\nControlPath {self.wanted.runtime}/bench-%C\n"
+        )
+        hosts = listing["_meta"]["hostvars"]
+        text += "".join(f"Host {name}\n  HostName {values['ansible_host']}\n" for name, values in hosts.items())
+        path = directory / "bench.config"
+        path.write_text(text, encoding="utf-8")
+        return path, sorted(hosts, key=lambda name: (name not in listing["controller"]["hosts"], name))
+
+    def artifacts(self) -> Path:
+        """Return a directory with every file under its own name, as the lock has it."""
+        directory = self.cache / "floor"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        names = re.findall(r"^  (\S+):$", (self.wanted.state / "artifacts.lock.yml").read_text("utf-8"), re.MULTILINE)
+        for name in names:
+            found = next((self.cache / "artifacts").glob(f"*/{name}"), None)
+            if found is None:
+                raise BenchError(f"{name} is locked and not in {self.cache}/artifacts")
+            shutil.copy2(found, directory / name)
+        return directory
+
+    def listing(self, node: str, config: Path) -> str:
+        """Return what is on a node."""
+        return self.run("ssh", "-F", config, node, LISTING)
+
+    def measure_floor(self) -> tuple[float, dict[str, str]]:
+        """Run the floor script on bare nodes; returns its seconds and what it left on each node."""
+        self.fresh()
+        config, nodes = self.ssh_config()
+        script = REPOSITORY / "bench" / "floor.sh"
+        seconds, _output = self.timed("bare nodes: floor.sh", script, config, self.artifacts(), *nodes)
+        return seconds, {node: self.listing(node, config) for node in nodes}
+
+    def measure_converge(self) -> tuple[float, dict[str, str]]:
+        """Converge bare nodes; returns the seconds and what is on each node afterwards."""
+        self.fresh()
+        # The plugin is built anew each time; downloads are at hand, as they are for the floor.
+        shutil.rmtree(self.cache / "pyxis", ignore_errors=True)
+        seconds, _output = self.timed("bare nodes: site.yml", *self.playbook("playbooks/site.yml"))
+        config, nodes = self.ssh_config()
+        return seconds, {node: self.listing(node, config) for node in nodes}
+
+    def measure_idle(self) -> tuple[float, float]:
+        """Converge nodes that need nothing, and ping them; returns the seconds of both."""
+        seconds, output = self.timed("nothing to do: site.yml", *self.playbook("playbooks/site.yml"))
+        changed = figures.changes(output)
+        if changed:
+            raise BenchError(f"a converge with nothing to do changed something on {', '.join(changed)}")
+        program = PROGRAMS / "ansible"
+        floor, _output = self.timed("nothing to do: ping", program, "-i", INVENTORY, "slurm_cluster", "-m", "ping")
+        return seconds, floor
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures depend on."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    return {
+        "cores": os.cpu_count() or 1,
+        "processor": model.group(1).strip() if model else platform.machine(),
+        "memory_gib": memory,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def measure(bench: Bench, runs: int, parts: list[str]) -> list[figures.Comparison]:
+    """Take all samples; both ways take turns, so that a busy minute hits both."""
+    converge: list[tuple[float, dict[str, str]]] = []
+    floor: list[tuple[float, dict[str, str]]] = []
+    for _run in range(runs if "bare" in parts else 0):
+        floor.append(bench.measure_floor())
+        converge.append(bench.measure_converge())
+    found = []
+    if converge:
+        for node, text in converge[-1][1].items():
+            for line in figures.differences(text, floor[-1][1][node]):
+                print(f"  {node}: {line}")
+        samples = (tuple(item[0] for item in way) for way in (converge, floor))
+        found.append(figures.Comparison("bare nodes: site.yml", "bare nodes: floor.sh", CONVERGE_GOAL, *samples))
+    if "idle" in parts:
+        if not converge:
+            bench.measure_converge()
+        idle = [bench.measure_idle() for _run in range(runs)]
+        samples = (tuple(pair[way] for pair in idle) for way in (0, 1))
+        found.append(figures.Comparison("nothing to do: site.yml", "nothing to do: ping", IDLE_GOAL, *samples))
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("parts", nargs="*", choices=["bare", "idle", []], help="bare, idle [both]")
+    top.add_argument("--runs", type=int, default=int(os.environ.get("BENCH_RUNS") or 3), help="[BENCH_RUNS, else 3]")
+    return top.parse_args()
+
+
+def main() -> int:
+    """Measure, print, and write .sandbox-bench/bench.json."""
+    given = arguments()
+    os.environ["SANDBOX_NAME"] = NAME
+    wanted = settings.from_environment()
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
+        bench = Bench(Path(directory), wanted)
+        try:
+            found = measure(bench, max(1, given.runs), given.parts or ["bare", "idle"])
+            nodes = len(state.require(wanted.state).nodes)
+        except (BenchError, SandboxError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+        finally:
+            bench.down()
+    about = {**machine(), "nodes": nodes, "installed": bench.installed, "runs": max(1, given.runs)}
+    print("\n" + "\n".join(f"{key:<12} {value}" for key, value in about.items()))
+    print("\n" + figures.table(found))
+    warning = figures.busy(bench.loads, os.cpu_count() or 1)
+    if warning:
+        print(warning)
+    wanted.state.mkdir(exist_ok=True)
+    path = wanted.state / "bench.json"
+    content = {"machine": about, "loads": bench.loads, "comparisons": [item.figures() for item in found]}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(f"written: {path.relative_to(REPOSITORY)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

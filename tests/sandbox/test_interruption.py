@@ -1,0 +1,36 @@
+"""A run that is killed anywhere is made good by the next one.
+
+SANDBOX_KILL_POINTS says at how many points, spread evenly over a converge of bare nodes (three, unless set).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from tests.sandbox import snapshots
+from tests.sandbox.conftest import BareConverge
+from tests.sandbox.harness import Sandbox
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+
+POINTS = int(os.environ.get("SANDBOX_KILL_POINTS") or 3)
+
+
+@pytest.mark.parametrize("point", range(1, POINTS + 1), ids=lambda point: f"{point}-of-{POINTS}")
+def test_a_killed_run_is_made_good(sandbox: Sandbox, bare_converge: BareConverge, point: int) -> None:
+    bare_converge.run.succeeded()
+    begin = time.monotonic()
+    sandbox.strip()
+    sandbox.forget_downloads()
+    task = sandbox.kill_at(max(1, bare_converge.run.tasks * point // (POINTS + 1)))
+    assert task, "the run ended before it could be killed"
+    sandbox.converge().succeeded()
+    found = snapshots.managed(sandbox)
+    for node, wanted in bare_converge.managed.items():
+        assert not snapshots.difference(wanted, found[node]), f"{node}, killed at {task}"
+    sandbox.runs_containers()
+    sys.stdout.write(f"killed at {task}: made good in {time.monotonic() - begin:.0f} s\n")

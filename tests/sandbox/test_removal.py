@@ -1,0 +1,105 @@
+"""remove.yml leaves the nodes as they were, but for what the docs name, and refuses nobody's jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from cluster.process import Result
+
+from tests.sandbox import snapshots
+from tests.sandbox.conftest import BareConverge
+from tests.sandbox.harness import Run, Sandbox, Submissions
+
+pytestmark = pytest.mark.sandbox
+
+# roles/enroot/README.md and roles/pyxis/README.md: what stays.
+KEPT = ("/var/lib/slipway", "/scratch/slipway")
+# What the packages that stay write when they are installed, and dpkg lists for none of them.
+OF_PACKAGES = ("/etc/alternatives", "/var/lib/systemd", "/etc/fonts", "/usr/lib/python3", "/usr/share/python3")
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A run of remove.yml, what jobs met with meanwhile, and what is on the nodes afterwards."""
+
+    run: Run
+    jobs: Submissions
+    after: dict[str, snapshots.Snapshot]
+    container_job: Result
+
+
+@pytest.fixture(scope="module")
+def removal(sandbox: Sandbox) -> Removal:
+    sandbox.settle()
+    with sandbox.submissions() as jobs:
+        run = sandbox.play("remove")
+    return Removal(run, jobs, snapshots.whole(sandbox), sandbox.container_job("compute1"))
+
+
+def files_of_packages(sandbox: Sandbox, node: str, packages: list[str]) -> set[str]:
+    """Return the paths that packages own on a node, as they are once links in them are followed."""
+    if not packages:
+        return set()
+    listing = sandbox.ask(node, f"for path in $(dpkg -L {' '.join(packages)} | sort -u); do echo $path; done")
+    return set(listing.splitlines())
+
+
+def packages_of(snapshot: snapshots.Snapshot) -> set[str]:
+    return {path.removeprefix("package ") for path in snapshot if path.startswith("package ")}
+
+
+def test_a_removal_succeeds(removal: Removal) -> None:
+    removal.run.succeeded()
+
+
+def test_a_removal_refuses_no_job(removal: Removal) -> None:
+    removal.jobs.none_failed()
+
+
+def test_a_removal_leaves_the_packages_of_before(removal: Removal, before: dict[str, snapshots.Snapshot]) -> None:
+    for node, after in removal.after.items():
+        left = snapshots.difference(before[node], after)
+        changed = {path: pair for path, pair in left.items() if path.startswith("package ") and pair[0] != "absent"}
+        assert not changed, f"{node}: {changed}"
+        # What enroot depended on and what the build needed stay: removing them is the admin's to decide.
+        assert not {"package enroot", "package enroot+caps"} & set(left), node
+
+
+def test_a_removal_leaves_the_files_of_before(
+    sandbox: Sandbox, removal: Removal, before: dict[str, snapshots.Snapshot]
+) -> None:
+    found = {}
+    for node, after in removal.after.items():
+        new = sorted(packages_of(after) - packages_of(before[node]))
+        theirs = files_of_packages(sandbox, node, new)
+        left = snapshots.difference(before[node], after)
+        found[node] = {
+            path: pair
+            for path, pair in left.items()
+            if not path.startswith(("package ", *KEPT, *OF_PACKAGES)) and path not in theirs
+        }
+    assert not any(found.values()), found
+
+
+def test_container_jobs_are_refused_after_a_removal(removal: Removal) -> None:
+    assert removal.container_job.code != 0
+    assert "unrecognized option '--container-image" in removal.container_job.output
+
+
+def test_a_second_removal_changes_nothing(sandbox: Sandbox, removal: Removal) -> None:
+    sandbox.play("remove").unchanged()
+
+
+def test_a_plugin_that_a_node_lacks_is_not_registered(sandbox: Sandbox, removal: Removal) -> None:
+    sandbox.strip()
+    with sandbox.submissions() as jobs:
+        run = sandbox.converge("--limit", "!compute2").failed()
+    jobs.none_failed()
+    assert "would refuse every job: compute2" in run.text and "does not exist" in run.text
+    assert sandbox.ask("head", "grep -c spank_pyxis /etc/slurm/plugstack.conf; true") in ("0", "")
+
+
+def test_a_converge_after_a_removal_works(sandbox: Sandbox, bare_converge: BareConverge) -> None:
+    bare_converge.run.succeeded()
+    sandbox.serves_jobs()
