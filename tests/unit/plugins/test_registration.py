@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.slipway.containers.plugins.filter.registration import registration_differs, roster_gaps
+from ansible_collections.slipway.containers.plugins.filter.registration import (
+    nodes_by_host,
+    registration_differs,
+    roster_gaps,
+)
 from ansible_collections.slipway.containers.plugins.module_utils import slurm_text
 
 HOSTS = ["head", "login1", "c1", "c2"]
@@ -174,11 +178,11 @@ def test_a_host_that_fetched_none_or_two_registrations() -> None:
         assert registration_differs(slurm, "/x.so", {"runtime_path": "/run/pyxis", "sbatch_support": True})
 
 
-def test_a_short_name_of_slurm_is_a_full_name_of_the_inventory():
+def test_a_short_name_of_slurm_is_a_full_name_of_the_inventory() -> None:
     roster = [node("c1")]
-    assert registration.nodes_by_host(roster, ["c1.example.com"]) == {"c1.example.com": roster}
+    assert nodes_by_host(roster, ["c1.example.com"]) == {"c1.example.com": roster}
 
 
-def test_a_short_name_that_two_hosts_have_is_nobodys():
+def test_a_short_name_that_two_hosts_have_is_nobodys() -> None:
     roster = [node("c1")]
-    assert registration.nodes_by_host(roster, ["c1.a.example", "c1.b.example"]) == {"c1": roster}
+    assert nodes_by_host(roster, ["c1.a.example", "c1.b.example"]) == {"c1": roster}
