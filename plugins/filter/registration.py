@@ -131,14 +131,19 @@ def message(refused: Mapping[str, str], let_off: Mapping[str, str]) -> str:
 
 
 def registration_differs(slurm: Mapping[str, Any], plugin: str, arguments: Mapping[str, Any]) -> bool:
-    """Return whether a host that fetches its configuration has another registration than the one that is wanted."""
-    if slurm["config"]["source"] != "configless" or not slurm["plugstack"]["file"]:
+    """Return whether a host's Slurm reads anything else than the one registration that is wanted.
+
+    A host that has no configuration yet differs from nothing.
+    """
+    if not slurm["plugstack"]["file"]:
         return False
     wanted = sorted(
         "%s=%s" % (key, int(value) if isinstance(value, bool) else value) for key, value in arguments.items()
     )
-    found = [(entry["plugin"], sorted(entry["arguments"])) for entry in slurm["plugstack"]["registrations"]]
-    return bool(found != [(plugin, wanted)])
+    found = [
+        (entry["flag"], entry["plugin"], sorted(entry["arguments"])) for entry in slurm["plugstack"]["registrations"]
+    ]
+    return bool(found != [("required", plugin, wanted)])
 
 
 class FilterModule:

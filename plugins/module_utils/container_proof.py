@@ -65,7 +65,9 @@ STAGES = {
 # Slurm's slurm_errno.c.
 BUSY = re.compile(
     "Requested nodes are busy|Immediate execution impossible|Resources temporarily unavailable|"
-    "Requested (?:node|partition) configuration (?:is )?not available|Nodes required for job are DOWN"
+    "Requested (?:node|partition) configuration (?:is )?not available|Nodes required for job are DOWN|"
+    # What salloc --immediate=SECONDS says when they are over (24.11).
+    r"queued and waiting for resources\n[\s\S]*Unable to allocate resources: Connection timed out"
 )
 GRANTED = "Granted job allocation"
 # A client that cannot load the plugin submits nothing at all, so that no job would ever say so.

@@ -147,7 +147,9 @@ SLURM = {
     "config": {"source": "configless"},
     "plugstack": {
         "file": "/run/slurm/conf/plugstack.conf",
-        "registrations": [{"plugin": "/x.so", "arguments": ["sbatch_support=1", "runtime_path=/run/pyxis"]}],
+        "registrations": [
+            {"flag": "required", "plugin": "/x.so", "arguments": ["sbatch_support=1", "runtime_path=/run/pyxis"]}
+        ],
     },
 }
 
@@ -166,8 +168,11 @@ def test_the_registration_of_a_host_that_fetches_it(change: dict[str, Any], diff
     assert registration_differs(SLURM, wanted["plugin"], wanted["arguments"]) is differs
 
 
-def test_registrations_that_are_somebody_elses_business() -> None:
-    assert not registration_differs({**SLURM, "config": {"source": "local"}}, "/y.so", {})
+def test_a_local_registration_is_compared_too() -> None:
+    assert registration_differs({**SLURM, "config": {"source": "local"}}, "/y.so", {})
+
+
+def test_a_host_without_a_configuration_differs_from_nothing() -> None:
     assert not registration_differs({**SLURM, "plugstack": {"file": None, "registrations": []}}, "/y.so", {})
 
 
