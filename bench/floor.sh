@@ -1,6 +1,7 @@
 #!/bin/bash
 # The floor of a converge: the same packages, files and build as playbooks/site.yml on bare nodes of the sandbox,
 # with nothing checked, nothing proven and nothing repeatable. Only ever compare with it; never run it on a site.
+# It is written for Debian 13: configless, and with a Slurm that loads plugins on `scontrol reconfigure`.
 # Usage: floor.sh SSH_CONFIG ARTIFACTS CONTROLLER [NODE …]     The controller builds the plugin.
 set -euo pipefail
 

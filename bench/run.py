@@ -219,8 +219,10 @@ def measure(bench: Bench, runs: int, parts: list[str]) -> list[figures.Compariso
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    top.add_argument("parts", nargs="*", choices=["bare", "idle", []], help="bare, idle [both]")
-    top.add_argument("--runs", type=int, default=int(os.environ.get("BENCH_RUNS") or 3), help="[BENCH_RUNS, else 3]")
+    # The empty list is among the choices because argparse checks the default, too (bpo-9625).
+    top.add_argument("parts", nargs="*", metavar="PART", choices=["bare", "idle", []], help="bare, idle [both]")
+    # Text, so that argparse judges it as it judges the option.
+    top.add_argument("--runs", type=int, default=os.environ.get("BENCH_RUNS") or "3", help="[BENCH_RUNS, else 3]")
     return top.parse_args()
 
 

@@ -112,6 +112,7 @@ class ActionModule(ActionBase):
         for component in dict.fromkeys(map(str, components)):
             if component in roles:
                 findings += preflight.judge_component(roles[component], variables, templar.template, known)
+                findings += preflight.judge_needs(roles[component], roles, variables, templar.template)
             else:
                 findings.append(preflight.unknown_component(component, roles))
         problems = []

@@ -300,6 +300,33 @@ def judge_distribution(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
+def judge_needs(
+    role: Role, roles: Mapping[str, Role], variables: Mapping[str, Any], evaluate: Callable[[Any], Any]
+) -> list[Finding]:
+    """Judge whether a component that is present needs one that is to be absent."""
+    if state_of(role, variables, evaluate) != "present":
+        return []
+    missing = [
+        name
+        for name in role.own("needs", [])
+        if name in roles and state_of(roles[name], variables, evaluate) == "absent"
+    ]
+    problem = "while %s is present, which cannot do without it" % role.name
+    allowed = "present or unmanaged; or %s_state: absent as well" % role.name
+    return [Finding(name, name + "_state", show("absent"), problem, allowed) for name in missing]
+
+
+def state_of(role: Role, variables: Mapping[str, Any], evaluate: Callable[[Any], Any]) -> str:
+    """Return a component's desired state, '' for one that cannot be evaluated, which is a finding of its own."""
+    name = role.name + "_state"
+    if name not in variables:
+        return str(role.defaults.get(name, "present"))
+    try:
+        return str(evaluate(variables[name]))
+    except Exception:  # noqa: BLE001 -- templating runs what the inventory says: it may raise anything
+        return ""
+
+
 def unknown_component(name: Any, known: Iterable[str]) -> Finding:
     """Say that there is no such role."""
     names = sorted(known)

@@ -141,7 +141,7 @@ def test_an_unreadable_file_beside_plugstack_is_named(converged: Sandbox) -> Non
         finally:
             converged.alter("head", f"rm {hidden}")
     jobs.none_failed()
-    assert hidden in run.text and "0644" in run.text
+    assert f"Failed to open {hidden}: Permission denied" in run.failures["head"]
     assert converged.ask("head", f"cat {PLUGSTACK}") == before
     converged.serves_jobs()
 
@@ -149,24 +149,26 @@ def test_an_unreadable_file_beside_plugstack_is_named(converged: Sandbox) -> Non
 # The proof
 
 
-@pytest.fixture
-def broken_enroot(converged: Sandbox) -> Sandbox:
-    """Enroot cannot be started on any compute node: every container job fails, and no plain one."""
+CAUSE = "the scratch disk of this site is gone"
+HOOK = "/etc/enroot/hooks.d/60-site.sh"
+FAILING_HOOK = f"printf '#!/bin/sh\\necho \"{CAUSE}\" >&2\\nexit 1\\n' > {HOOK}; chmod 0755 {HOOK}"
+
+
+def test_a_failed_proof_brings_the_registration_back(converged: Sandbox) -> None:
+    """With a hook of the site's own every container fails, and no plain job does."""
+    before = converged.ask("head", f"cat {PLUGSTACK}")
     for node in converged.computes:
-        converged.alter(node, "chmod a-x /usr/bin/enroot")
-    return converged
-
-
-def test_a_failed_proof_brings_the_registration_back(broken_enroot: Sandbox) -> None:
-    before = broken_enroot.ask("head", f"cat {PLUGSTACK}")
-    with broken_enroot.submissions() as jobs:
-        run = broken_enroot.converge(**CHANGED_ARGUMENTS).failed()
-        for node in broken_enroot.computes:
-            broken_enroot.alter(node, "chmod a+x /usr/bin/enroot")
+        converged.alter(node, FAILING_HOOK)
+    try:
+        with converged.submissions() as jobs:
+            run = converged.converge(**CHANGED_ARGUMENTS).failed()
+    finally:
+        for node in converged.computes:
+            converged.alter(node, f"rm {HOOK}")
     jobs.none_failed()
-    assert "enroot" in run.failures["head"] and "ermission denied" in run.failures["head"]
-    assert broken_enroot.ask("head", f"cat {PLUGSTACK}") == before
-    broken_enroot.serves_jobs()
+    assert CAUSE in run.failures["head"]
+    assert converged.ask("head", f"cat {PLUGSTACK}") == before
+    converged.serves_jobs()
 
 
 def test_without_a_free_node_the_registration_is_unproven_and_stays(converged: Sandbox) -> None:

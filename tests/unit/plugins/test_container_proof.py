@@ -115,8 +115,10 @@ def test_a_node_that_has_not_loaded_the_plugin_yet(recorded: Recorded) -> None:
     "text",
     [
         "salloc: error: Unable to allocate resources: Requested nodes are busy\n",
-        "salloc: Pending job allocation 161\nsalloc: job 161 queued and waiting for resources\n"
-        "salloc: error: Unable to allocate resources: Connection timed out\n",
+        (
+            "salloc: Pending job allocation 161\nsalloc: job 161 queued and waiting for resources\n"
+            "salloc: error: Unable to allocate resources: Connection timed out\n"
+        ),
         "salloc: error: Job submit/allocate failed: Immediate execution impossible. Submission attempts deferred\n",
         "salloc: error: Unable to allocate resources: Immediate execution impossible, insufficient priority\n",
         "salloc: error: Job submit/allocate failed: Requested partition configuration not available now\n",
@@ -124,7 +126,8 @@ def test_a_node_that_has_not_loaded_the_plugin_yet(recorded: Recorded) -> None:
 )
 def test_busy(text: str) -> None:
     outcome, cause = judge(1, "", text)
-    assert (outcome, cause) == ("unproven", "no node was free: " + text.splitlines()[-1].removeprefix("salloc: error: "))
+    last = text.splitlines()[-1].removeprefix("salloc: error: ")
+    assert (outcome, cause) == ("unproven", "no node was free: " + last)
     # Busy with something else, later, inside the allocation, is no reason to call it unproven.
     assert judge(90, "", GRANTED + text)[0] == "failed"
 

@@ -330,3 +330,19 @@ def test_the_report() -> None:
 def test_no_problem_no_report() -> None:
     assert preflight_report({}) == ""
     assert preflight_report({"a": [], "b": []}) == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "refused"),
+    [
+        ({}, []),
+        ({"enroot_state": "absent"}, ["enroot_state"]),
+        ({"enroot_state": "absent", "pyxis_state": "absent"}, []),
+        ({"enroot_state": "absent", "pyxis_state": "unmanaged"}, []),
+        ({"enroot_state": "unmanaged"}, []),
+    ],
+)
+def test_what_another_component_needs_must_not_be_absent(variables: dict[str, str], refused: list[str]) -> None:
+    pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, {"__pyxis_needs": ["enroot"]})
+    found = module.judge_needs(pyxis, {"enroot": ROLE, "pyxis": pyxis}, variables, lambda value: value)
+    assert [finding.variable for finding in found] == refused
