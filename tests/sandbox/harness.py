@@ -139,7 +139,7 @@ class Submissions:
         assert self.found and not bad, f"{len(bad)} of {len(self.found)} `srun hostname` failed: {bad[:5]}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Sandbox:
     """A running sandbox.
 
@@ -302,7 +302,8 @@ class Sandbox:
         return self.play("site", *arguments, **variables)
 
     def settle(self) -> None:
-        """Have the sandbox converged, as an ordinary run leaves it."""
+        """Have the sandbox converged and idle, as an ordinary run leaves it."""
+        self.ask("head", "scancel --user=member")
         if not self.settled:
             self.converge().succeeded()
 

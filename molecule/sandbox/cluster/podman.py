@@ -38,6 +38,8 @@ def containers_conf(flavour: str, nofile: int, nproc: int, pid_max: int) -> str:
         f'runtime = "{runtime}"\n'
         "[network]\n"
         'network_backend = "netavark"\n'
+        # Newer ones take nftables by themselves, and leave a table behind that `down` does not know.
+        'firewall_driver = "iptables"\n'
     )
 
 

@@ -66,6 +66,7 @@ def test_the_runtime_follows_the_cgroups(flavour, runtime):
     text = containers_conf(flavour, 20000, 96365, 32768)
     assert f'runtime = "{runtime}"' in text
     assert 'cgroup_manager = "cgroupfs"' in text
+    assert 'firewall_driver = "iptables"' in text
 
 
 @pytest.mark.parametrize(
