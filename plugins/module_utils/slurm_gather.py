@@ -81,9 +81,11 @@ def find_config(
     """Return (the ``config`` facts, a local slurm.conf that daemons pass over but commands read)."""
     local = default_file(host, prefix, library)
     cached = next((path + "/slurm.conf" for path in CACHES if host.exists(path + "/slurm.conf")), None)
+    # Beside a running slurmctld the file that it reads is what counts, whatever a slurmd there would fetch.
+    controls = any(item.name == "slurmctld" and item.running for item in known)
     for item in known:
         server = item.options.get("conf_server") or item.environment.get("SLURM_CONF_SERVER")
-        if server and item.name != "slurmctld":
+        if server and item.name != "slurmctld" and not controls:
             return _config(host, "configless", cached), local
         named = item.options.get("file") or item.environment.get("SLURM_CONF")
         # slurmd of a configless cluster may have the fetched copy in its environment.

@@ -100,6 +100,7 @@ previous:
   returned: success
 """
 
+import filecmp
 import os
 
 from ansible.module_utils.basic import AnsibleModule
@@ -109,6 +110,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     plugstack_files,
     plugstack_tree,
 )
+from ansible_collections.slipway.containers.plugins.module_utils.files import forget_original
 
 
 def registration_of(module):
@@ -198,6 +200,13 @@ def expected(module, tree, names):
     return [{**line, "arguments": list(wanted.arguments)}]
 
 
+def forget_identical(path, directory):
+    """Delete the copy of what stood there before once it stands there again; any other is the only record of it."""
+    kept = plugstack_files.backup_of(path, directory)
+    if os.path.isfile(kept) and os.path.isfile(path) and filecmp.cmp(kept, path, shallow=False):
+        forget_original(path, directory)
+
+
 def main():
     """Read, change or put back."""
     module = AnsibleModule(
@@ -236,6 +245,8 @@ def main():
     elif states:
         result["backups"] = apply_all(module, tree, before, states, names)
         result["after"] = plugstack_tree.describe(plugstack_tree.read_tree(module.params["path"]), names)
+    if module.params["state"] == "absent" and not module.check_mode:
+        forget_identical(module.params["path"], module.params["backup_directory"])
     module.exit_json(**result)
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.sandbox
 # roles/enroot/README.md and roles/pyxis/README.md: what stays.
 KEPT = ("/var/lib/slipway", "/scratch/slipway")
 # What the packages that stay write when they are installed, and dpkg lists for none of them.
-OF_PACKAGES = ("/etc/alternatives", "/var/lib/systemd", "/etc/fonts", "/usr/lib/python3", "/usr/share/python3")
+OF_PACKAGES = ("/etc/alternatives/", "/etc/rc")
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,14 @@ def removal(sandbox: Sandbox) -> Removal:
     return Removal(run, jobs, snapshots.whole(sandbox), sandbox.container_job("compute1"))
 
 
-def files_of_packages(sandbox: Sandbox, node: str, packages: list[str]) -> set[str]:
-    """Return the paths that packages own on a node, as they are once links in them are followed."""
+def made_by_packages(sandbox: Sandbox, node: str, packages: list[str]) -> set[str]:
+    """Return what packages own on a node, and what their scripts write that dpkg lists for none of them."""
     if not packages:
         return set()
-    listing = sandbox.ask(node, f"for path in $(dpkg -L {' '.join(packages)} | sort -u); do echo $path; done")
-    return set(listing.splitlines())
+    listing = sandbox.ask(
+        node, f"dpkg -L {' '.join(packages)}; find /usr/bin /usr/share/man -lname '/etc/alternatives/*'"
+    )
+    return {*listing.splitlines(), *(f"/etc/default/{package}" for package in packages)}
 
 
 def packages_of(snapshot: snapshots.Snapshot) -> set[str]:
@@ -72,7 +74,7 @@ def test_a_removal_leaves_the_files_of_before(
     found = {}
     for node, after in removal.after.items():
         new = sorted(packages_of(after) - packages_of(before[node]))
-        theirs = files_of_packages(sandbox, node, new)
+        theirs = made_by_packages(sandbox, node, new)
         left = snapshots.difference(before[node], after)
         found[node] = {
             path: pair
