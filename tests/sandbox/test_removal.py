@@ -42,7 +42,7 @@ def made_by_packages(sandbox: Sandbox, node: str, packages: list[str]) -> set[st
     if not packages:
         return set()
     listing = sandbox.ask(
-        node, f"dpkg -L {' '.join(packages)}; find /usr/bin /usr/share/man -lname '/etc/alternatives/*'"
+        node, f"dpkg -L {' '.join(packages)}; find /usr/bin /usr/lib /usr/share/man -lname '/etc/alternatives/*'"
     )
     return {*listing.splitlines(), *(f"/etc/default/{package}" for package in packages)}
 
