@@ -34,8 +34,8 @@ options:
       content: {description: The whole text of the file; a final newline is added where it is missing., type: str}
       settings: {description: Keys and values to set in the file; booleans are written as yes and no.
           A null value removes the key., type: dict}
-      keep: {description: Keys of O(files[].settings) left alone where the file has a value., type: list, elements: str,
-        default: []}
+      keep: {description: 'Keys of O(files[].settings) left alone where the file has a value.', type: list,
+        elements: str, default: []}
       separator: {description: What stands between key and value., type: str, default: ' '}
       target: {description: What the symbolic link points at., type: str}
       owner: {description: Name or number of the owner., type: str, default: root}

@@ -23,6 +23,8 @@ TABLE = re.compile(r"<!-- variables:.*?<!-- /variables -->", re.DOTALL)
 SHARED_PREFIX = "slurm_"
 IMPORTS = {"ansible.builtin.import_tasks", "ansible.builtin.import_role"}
 INCLUDES = {"ansible.builtin.include_tasks"}
+# How a delegated task reaches its host.
+CONNECTION = {"ansible_become", "ansible_python_interpreter"}
 BLOCKS = ("block", "rescue", "always")
 # What Ansible itself calls ansible_…; everything else of that prefix is a fact put among the variables.
 MAGIC = re.compile(
@@ -327,7 +329,7 @@ def internals_are_marked(root: Path) -> list[str]:
         names = [task.get("register"), control.get("loop_var"), control.get("index_var")]
         facts = action(task, "set_fact")
         names += [name for name in facts if name != "cacheable"] if isinstance(facts, dict) else []
-        names += [name for name in task.get("vars") or {} if name not in inputs]
+        names += [name for name in task.get("vars") or {} if name not in inputs and name not in CONNECTION]
         found += [
             at(root, path, "rename %s to __%s_…" % (name, role), task["__line__"])
             for name in names
