@@ -81,8 +81,12 @@ def standins(inventory: str) -> list[str]:
     """Return the installed programs that are stand-ins, from the versions that the nodes list."""
     command = ["ansible", "--inventory", inventory, "slurm_cluster", "--one-line"]
     command += ["--module-name", "ansible.builtin.shell", "--args", INSTALLED]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    lines = [line for line in listing if STANDIN in line]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        # A node that cannot be asked may hold one: saying "none" would be a guess.
+        said = listing.stdout + listing.stderr
+        raise pytest.UsageError(f"the nodes of {inventory} cannot all be asked what they run:\n{said}")
+    lines = [line for line in listing.stdout.splitlines() if STANDIN in line]
     return [name for name in ("enroot", "pyxis") if any(name in line for line in lines)]
 
 
