@@ -15,7 +15,11 @@ import tempfile
 from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import plugstack
-from ansible_collections.slipway.containers.plugins.module_utils.files import link_atomically, sync_directory
+from ansible_collections.slipway.containers.plugins.module_utils.files import (
+    link_atomically,
+    original_of,
+    sync_directory,
+)
 from ansible_collections.slipway.containers.plugins.module_utils.plugstack_tree import Tree
 
 MODE = 0o644
@@ -133,14 +137,9 @@ def _write(directory: str, content: bytes, mode: int) -> str:
     return temporary
 
 
-def backup_of(path: str, directory: str) -> str:
-    """Return where what stood at ``path`` is kept."""
-    return os.path.join(directory, path.lstrip("/"))
-
-
 def keep(path: str, directory: str) -> str | None:
     """Keep a file or link once, before its first change; returns where, None when there was nothing to do."""
-    kept = backup_of(path, directory)
+    kept = original_of(path, directory)
     if os.path.lexists(kept) or not os.path.lexists(path):
         return None
     os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)

@@ -110,7 +110,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     plugstack_files,
     plugstack_tree,
 )
-from ansible_collections.slipway.containers.plugins.module_utils.files import forget_original
+from ansible_collections.slipway.containers.plugins.module_utils.files import forget_original, original_of
 
 
 def registration_of(module):
@@ -202,7 +202,7 @@ def expected(module, tree, names):
 
 def forget_identical(path, directory):
     """Delete the copy of what stood there before once it stands there again; any other is the only record of it."""
-    kept = plugstack_files.backup_of(path, directory)
+    kept = original_of(path, directory)
     if os.path.isfile(kept) and os.path.isfile(path) and filecmp.cmp(kept, path, shallow=False):
         forget_original(path, directory)
 
