@@ -15,6 +15,10 @@ description:
   - Without O(files) and O(packages) nothing is done.
 options:
   files: {description: Paths of .deb files on the node., type: list, elements: path, default: []}
+  contents:
+    description: What is written to the node first, base64 by path; for files of O(files) that are not there yet.
+    type: dict
+    default: {}
   packages: {description: Names of packages of the node's repositories., type: list, elements: str, default: []}
   reinstall: {description: Unpack the files again although their version is installed., type: bool, default: false}
   delete_files: {description: Delete O(files) once they are installed., type: bool, default: false}
@@ -28,6 +32,12 @@ EXAMPLES = r"""
 - name: Install enroot
   slipway.containers.apt_files:
     files: [/tmp/enroot_4.1.2-1_amd64.deb, /tmp/enroot+caps_4.1.2-1_amd64.deb]
+
+- name: Bring a file of the control node, and install it
+  slipway.containers.apt_files:
+    files: [/var/cache/slipway/x.deb]
+    contents:
+      /var/cache/slipway/x.deb: "{{ lookup('slipway.containers.file_base64', '~/x.deb') }}"
 """
 
 RETURN = r"""
@@ -37,12 +47,14 @@ output:
   returned: when changed
 """
 
+import base64
 import os
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+from ansible_collections.slipway.containers.plugins.module_utils.files import make_directories, write_atomically
 
 # UCF and confold keep what an admin edited; confmiss brings back a configuration file that was deleted.
 ENVIRONMENT = {
@@ -119,11 +131,23 @@ class Apt:
         return output
 
 
+def write_contents(module: Any) -> None:
+    """Write what the control node handed over; fails with the path and the cause."""
+    for path, content in module.params["contents"].items():
+        try:
+            make_directories(os.path.dirname(path))
+            write_atomically(path, base64.b64decode(content), 0o644, os.geteuid(), os.getegid())
+        except OSError as error:
+            module.fail_json(msg="%s cannot be written, nothing was installed: %s" % (path, error.strerror))
+
+
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "path", "default": []},
+            # Not a secret; but nobody reads it in a log.
+            "contents": {"type": "dict", "default": {}, "no_log": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},
             "delete_files": {"type": "bool", "default": False},
@@ -135,6 +159,7 @@ def main() -> None:
         module.exit_json(changed=False)
     if module.check_mode:
         module.exit_json(changed=True)
+    write_contents(module)
     apt = Apt(module)
     apt.repair()
     output = apt.install()

@@ -17,6 +17,11 @@ description:
   - Changes nothing.
 options:
   packages: {description: Names of the packages to look up., type: list, elements: str, default: []}
+  digests:
+    description: Glob patterns of files whose SHA-256 is wanted, so that nobody asks for what a pattern has not found.
+    type: list
+    elements: path
+    default: []
   roster: {description: Whether to ask Slurm for its nodes., type: bool, default: false}
 attributes:
   check_mode: {support: full, description: Changes nothing.}
@@ -27,6 +32,7 @@ EXAMPLES = r"""
 - name: Look at the node
   slipway.containers.node_facts:
     packages: [enroot, enroot+caps]
+    digests: [/usr/local/lib/slipway/pyxis/*/spank_pyxis.so]
 """
 
 RETURN = r"""
@@ -44,17 +50,23 @@ ansible_facts:
       type: list
       elements: str
       sample: [enroot]
+    digests:
+      description: SHA-256 by path of the files that were found.
+      type: dict
+      sample: {/usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so: b94d27b9…}
     slurm:
       description: See M(slipway.containers.slurm_facts).
       type: dict
 """
 
+import glob
 import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.facts.system.distribution import Distribution
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+from ansible_collections.slipway.containers.plugins.module_utils.files import sha256_of
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_gather import gather
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_host import Host
 
@@ -90,11 +102,17 @@ def package_facts(module: Any, names: list[str]) -> dict[str, Any]:
     return {"packages": found, "packages_broken": broken}
 
 
+def matching_files(patterns: list[str]) -> list[str]:
+    """Return the files that match one of the patterns."""
+    return [path for pattern in patterns for path in sorted(glob.glob(pattern)) if os.path.isfile(path)]
+
+
 def main() -> None:
     """Gather and return."""
     module = AnsibleModule(
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
+            "digests": {"type": "list", "elements": "path", "default": []},
             "roster": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -103,6 +121,7 @@ def main() -> None:
     facts = {
         **system_facts(module),
         **(package_facts(module, names) if names else {}),
+        "digests": {path: sha256_of(path) for path in matching_files(module.params["digests"])},
         "slurm": gather(Host(), module.params["roster"]),
     }
     module.exit_json(changed=False, ansible_facts=facts)

@@ -8,17 +8,22 @@ DOCUMENTATION = r"""
 module: pyxis_build
 short_description: Builds the pyxis plugin against a node's Slurm headers
 description:
-  - Unpacks the archive in a private directory, runs C(make) and C(make install), judges the plugin, and
-    renames it
-    to O(output). It always builds; whether a build is needed is the caller's decision. The same source,
-    headers and
-    compiler give the same file, so that a second build reports no change.
-  - Nothing is left behind - no partial O(output) on failure, and never the build directory.
+  - Unpacks the archive in a private directory of the node, runs C(make) and C(make install), judges the plugin, and
+    brings it to the control node, where O(output) is replaced by rename. It always builds; whether a build is needed
+    is the caller's decision. The same source, headers and compiler give the same file.
+  - Nothing is left behind - no partial O(output) on failure, and nothing on the node.
+  - The action plugin of this name reads O(source) and writes O(output), so that a build is one remote call.
 options:
-  source: {description: Source archive on the node (tar with any compression Python reads)., type: path,
-    required: true}
+  source:
+    description: Source archive on the control node (tar with any compression Python reads). Its content is what
+      the node gets, in base64.
+    type: str
+    required: true
+  output:
+    description: File on the control node for the plugin. C(.sha256) is written beside it, last, as sha256sum(1) does.
+    type: path
+    required: true
   headers: {description: Directory that holds slurm/spank.h., type: path, required: true}
-  output: {description: Absolute path of the plugin file to write., type: path, required: true}
   version: {description: Version of pyxis; compiled in as PYXIS_VER when given., type: str, default: ''}
   series: {description: 'Slurm major.minor that the headers must be of; not compared when empty.', type:
     str, default: ''}
@@ -31,23 +36,22 @@ options:
 attributes:
   check_mode:
     support: partial
-    details: Judges source and headers, reports a change, and builds nothing.
+    details: Judges the headers, and builds nothing.
   diff_mode: {support: none}
 """
 
 EXAMPLES = r"""
 - name: Build pyxis
   slipway.containers.pyxis_build:
-    source: /var/cache/slipway/pyxis-0.24.0.tar.gz
+    source: ~/.cache/slipway/pyxis-0.24.0.tar.gz
     headers: "{{ ansible_facts['slurm']['headers']['directory'] }}"
-    output: /usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so
+    output: ~/.cache/slipway/pyxis/spank_pyxis-0.24.0-slurm-24.11-debian13-x86_64.so
     version: 0.24.0
     series: '24.11'
     packages_hint: {compiler: gcc make libc6-dev, slurm headers: libslurm-dev}
 """
 
 RETURN = r"""
-output: {description: Path of the plugin., type: str, returned: success}
 sha256: {description: Its checksum; null in check mode., type: str, returned: success}
 size: {description: Its size in bytes; null in check mode., type: int, returned: success}
 slurm_version: {description: Version of the Slurm headers., type: str, returned: success, sample: 24.11.5}
@@ -59,6 +63,7 @@ missing: {description: 'What the build lacks: compiler; slurm headers; C library
   returned: failure}
 """
 
+import base64
 import hashlib
 import os
 import shutil
@@ -72,7 +77,6 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     source_build,
     spank_diagnosis,
 )
-from ansible_collections.slipway.containers.plugins.module_utils.files import sha256_of, write_atomically
 
 PLUGIN = "spank_pyxis.so"
 PREFIX = "/usr/local"
@@ -147,13 +151,15 @@ def build(module, version):
     deadline = time.monotonic() + module.params["timeout"]
     directory = tempfile.mkdtemp(prefix="slipway-build-", dir=module.tmpdir)
     try:
-        source, target = os.path.join(directory, "source"), os.path.join(directory, "target")
+        archive, source, target = (os.path.join(directory, name) for name in ("archive", "source", "target"))
         os.mkdir(source)
         os.mkdir(target)
+        with open(archive, "wb") as stream:
+            stream.write(base64.b64decode(module.params["source"]))
         try:
-            top = source_build.unpack(module.params["source"], source)
+            top = source_build.unpack(archive, source)
         except source_build.BadArchiveError as error:
-            fail(module, "{} cannot be unpacked: {}".format(module.params["source"], error))
+            fail(module, f"the source archive cannot be unpacked: {error}")
         with open(make(module, top, target, deadline), "rb") as stream:
             data = stream.read()
     finally:
@@ -164,26 +170,13 @@ def build(module, version):
     return data
 
 
-def place(module, data):
-    """Write the plugin by rename; returns whether that is a change."""
-    output = module.params["output"]
-    if os.path.isfile(output) and sha256_of(output) == hashlib.sha256(data).hexdigest():
-        return False
-    try:
-        os.makedirs(os.path.dirname(output), mode=0o755, exist_ok=True)
-        write_atomically(output, data, 0o644, os.geteuid(), os.getegid())
-    except OSError as error:
-        fail(module, f"{output} cannot be written: {error}")
-    return True
-
-
 def main():
-    """Judge, build, place."""
+    """Judge, build, return."""
     module = AnsibleModule(
         {
-            "source": {"type": "path", "required": True},
+            # Not a secret; but nobody reads it in a log.
+            "source": {"type": "str", "required": True, "no_log": True},
             "headers": {"type": "path", "required": True},
-            "output": {"type": "path", "required": True},
             "version": {"type": "str", "default": ""},
             "series": {"type": "str", "default": ""},
             "make_variables": {"type": "dict", "default": {}},
@@ -193,16 +186,15 @@ def main():
         supports_check_mode=True,
     )
     started = time.monotonic()
-    if not os.path.isfile(module.params["source"]):
-        fail(module, "the source archive {} does not exist".format(module.params["source"]))
     version = judge_headers(module)
-    result = {"output": module.params["output"], "slurm_version": version, "architecture": os.uname().machine}
+    result = {"changed": False, "slurm_version": version, "architecture": os.uname().machine}
     if module.check_mode:
-        module.exit_json(changed=True, sha256=None, size=None, duration=0.0, **result)
+        module.exit_json(sha256=None, size=None, duration=0.0, **result)
     data = build(module, version)
-    changed = place(module, data)
     result.update(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-    module.exit_json(changed=changed, duration=round(time.monotonic() - started, 2), **result)
+    # The action plugin takes it out of the result.
+    result["plugin"] = base64.b64encode(data).decode("ascii")
+    module.exit_json(duration=round(time.monotonic() - started, 2), **result)
 
 
 if __name__ == "__main__":

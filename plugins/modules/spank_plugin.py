@@ -22,11 +22,12 @@ description:
   - O(link) is switched by rename, and never to a plugin that was not proven.
 options:
   path: {description: Absolute path of the plugin file., type: path, required: true}
-  candidate:
+  content:
     description:
-      - A file beside O(path) that is proven in its stead. It is renamed to O(path) when proven and deleted when not,
-        so that a plugin in use is never replaced by one that does not load.
-    type: path
+      - The plugin in base64, for a node on which O(path) is missing or has another checksum than O(sha256).
+      - It is written beside O(path), proven there, and renamed to O(path) when proven and deleted when not, so that a
+        plugin in use is never replaced by one that does not load.
+    type: str
   sha256: {description: Checksum that the file must have; not compared when empty., type: str, default: ''}
   link: {description: Fixed path that becomes a symbolic link to O(path)., type: path}
   switch: {description: Whether to switch O(link) when proven., type: bool, default: false}
@@ -54,6 +55,7 @@ EXAMPLES = r"""
   slipway.containers.spank_plugin:
     path: /usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so
     sha256: "{{ __pyxis_plugin_sha256 }}"
+    content: "{{ lookup('slipway.containers.file_base64', '~/spank_pyxis.so') }}"
     link: /usr/local/lib/slipway/pyxis/spank_pyxis.so
     switch: true
   register: __pyxis_plugin
@@ -61,7 +63,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-needs_copy: {description: The file is missing or has another checksum., type: bool, returned: success}
+needs_copy: {description: The file is missing or has another checksum still., type: bool, returned: success}
 sha256: {description: The file's checksum; null when it is missing., type: str, returned: success}
 proven: {description: Whether the plugin was seen to load., type: bool, returned: success}
 proof: {description: What proves it., type: str, returned: success, sample: srun --help as an ordinary user}
@@ -72,6 +74,7 @@ link_before: {description: Where O(link) led; null when it was no link., type: s
 link_after: {description: Where O(link) leads; in check mode would lead., type: str, returned: success}
 """
 
+import base64
 import os
 
 from ansible.module_utils.basic import AnsibleModule
@@ -82,7 +85,14 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     spank_diagnosis,
     spank_proof,
 )
-from ansible_collections.slipway.containers.plugins.module_utils.files import link_atomically, sha256_of
+from ansible_collections.slipway.containers.plugins.module_utils.files import (
+    link_atomically,
+    make_directories,
+    sha256_of,
+    write_atomically,
+)
+
+CANDIDATE = "candidate.so"
 
 
 def find_slurm():
@@ -162,15 +172,26 @@ def switch(module, link):
     return True
 
 
-def settle(module, proven):
-    """Put a proven candidate in its place, by rename; delete one that is not."""
+def place(module, slurm):
+    """Write the content beside its place, prove it there, and rename it or delete it; returns the Proof."""
+    path = module.params["path"]
+    candidate = os.path.join(os.path.dirname(path), CANDIDATE)
     try:
-        if proven:
-            os.rename(module.params["candidate"], module.params["path"])
+        make_directories(os.path.dirname(path))
+        write_atomically(candidate, base64.b64decode(module.params["content"]), 0o644, os.geteuid(), os.getegid())
+        found, expected = sha256_of(candidate), module.params["sha256"].lower()
+        if expected and found != expected:
+            proof = spank_proof.Proof(False, "", f"what was sent has the checksum {found}, expected is {expected}", "")
         else:
-            os.unlink(module.params["candidate"])
+            proof = prove(module, slurm, candidate)
+        if proof.proven:
+            os.rename(candidate, path)
     except OSError as error:
-        module.fail_json(msg="cannot put {candidate} in the place of {path}: {0}".format(error, **module.params))
+        module.fail_json(msg=f"cannot put the plugin at {path}: {error.strerror}")
+    finally:
+        if os.path.lexists(candidate):
+            os.unlink(candidate)
+    return proof
 
 
 def main():
@@ -178,7 +199,8 @@ def main():
     module = AnsibleModule(
         {
             "path": {"type": "path", "required": True},
-            "candidate": {"type": "path"},
+            # Not a secret; but nobody reads it in a log.
+            "content": {"type": "str", "no_log": True},
             "sha256": {"type": "str", "default": ""},
             "link": {"type": "path"},
             "switch": {"type": "bool", "default": False},
@@ -190,27 +212,27 @@ def main():
         required_if=[("switch", True, ["link"])],
         supports_check_mode=True,
     )
-    path = module.params["candidate"] or module.params["path"]
-    link, expected = module.params["link"], module.params["sha256"].lower()
+    path, link, expected = module.params["path"], module.params["link"], module.params["sha256"].lower()
     found = sha256_of(path) if os.path.isfile(path) else None
     before = os.readlink(link) if link and os.path.islink(link) else None
     result = {"changed": False, "sha256": found, "link_before": before, "link_after": before, "output": ""}
     result["needs_copy"] = found is None or bool(expected and found != expected)
-    if result["needs_copy"] and module.params["configuration"] == "private":
+    brought = result["needs_copy"] and module.params["content"] and not module.check_mode
+    if result["needs_copy"] and not brought and module.params["configuration"] == "private":
         other = f"{path} has the checksum {found}, expected is {expected}"
         cause = f"{path} does not exist" if found is None else other
         module.exit_json(proven=False, proof="", cause=cause, slurm_version=None, **result)
     slurm = find_slurm()
-    proof = prove(module, slurm, path)
+    proof = place(module, slurm) if brought else prove(module, slurm, path)
+    if brought and proof.proven:
+        result.update(changed=True, sha256=sha256_of(path), needs_copy=False)
     result.update(proven=proof.proven, proof=proof.method, cause=proof.cause, output=proof.output)
     result["slurm_version"] = slurm["version"] if slurm else None
-    if module.params["candidate"] and not module.check_mode:
-        settle(module, proof.proven)
-    path = module.params["path"]
     if proof.proven and module.params["configuration"] == "private":
-        result["changed"] = switch(module, link)
-        result["link_after"] = path if result["changed"] else before
-        if result["changed"]:
+        switched = switch(module, link)
+        result["link_after"] = path if switched else before
+        if switched:
+            result["changed"] = True
             result["diff"] = {"before": f"{link} -> {before}\n", "after": f"{link} -> {path}\n"}
     module.exit_json(**result)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any, Callable
 
@@ -55,6 +56,27 @@ def test_everything_in_one_transaction(run_module: Run, node: Node, tmp_path: Pa
     assert result["changed"]
     assert node.changes() == ["%s %s jq" % (INSTALL, deb)]
     assert not deb.exists()
+
+
+def test_what_was_handed_over_is_written_first(run_module: Run, node: Node, tmp_path: Path) -> None:
+    deb = tmp_path / "cache/enroot_4.1.2-1_amd64.deb"
+    given = {"files": [str(deb)], "contents": {str(deb): base64.b64encode(b"!<arch>\xff").decode()}}
+    assert run_module("apt_files", check=True, **given)["changed"]
+    assert not deb.parent.exists()
+    result = run_module("apt_files", **given)
+    assert deb.read_bytes() == b"!<arch>\xff"
+    assert deb.stat().st_mode & 0o777 == 0o644
+    assert node.changes() == ["%s %s" % (INSTALL, deb)]
+    # It is in no log.
+    assert given["contents"][str(deb)] not in str(result)
+
+
+def test_what_cannot_be_written_installs_nothing(run_module: Run, node: Node, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    deb = str(tmp_path / "file/x.deb")
+    result = run_module("apt_files", files=[deb], contents={deb: ""})
+    assert result["msg"] == "%s cannot be written, nothing was installed: File exists" % deb
+    assert node.calls == []
 
 
 def test_again_although_it_is_installed(run_module: Run, node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Callable
@@ -88,6 +89,7 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
     found = run_module("node_facts", roster=True)["ansible_facts"]
     assert sorted(found) == [
         "architecture",
+        "digests",
         "distribution",
         "distribution_major_version",
         "distribution_version",
@@ -97,3 +99,13 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
     assert found["architecture"] == os.uname().machine
     assert found["slurm"]["roster"]
     assert not log.exists()
+
+
+def test_digests_of_what_the_patterns_find(run_module: Run, tools: Callable[..., Path], tmp_path: Path) -> None:
+    tools()
+    (tmp_path / "a/x.so").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/x.so").write_bytes(b"\x7fELF")
+    patterns = [str(tmp_path / "*/x.so"), str(tmp_path / "none")]
+    found = run_module("node_facts", digests=patterns)["ansible_facts"]["digests"]
+    assert found == {str(tmp_path / "b/x.so"): hashlib.sha256(b"\x7fELF").hexdigest()}

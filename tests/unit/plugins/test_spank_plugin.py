@@ -1,5 +1,7 @@
 """The module spank_plugin, with an srun and sbatch of a few lines."""
 
+import base64
+import hashlib
 import os
 
 import pytest
@@ -57,6 +59,40 @@ def test_missing_and_other_checksum_need_a_copy(run_module, node, tmp_path):
     result = run_module("spank_plugin", path=path, sha256="0" * 64)
     assert result["needs_copy"] and "expected is 0000" in result["cause"]
     assert run_module("spank_plugin", path=path, sha256=result["sha256"].upper())["needs_copy"] is False
+
+
+def test_content_is_proven_beside_its_place(run_module, node, tmp_path, plugin_file):
+    offers_candidate = GOOD.replace("spank_pyxis.so", "candidate.so")
+    node(srun=offers_candidate, sbatch=offers_candidate)
+    path = tmp_path / "new" / "spank_pyxis.so"
+    given = {"path": str(path), "content": base64.b64encode(plugin_file()).decode(), "link": str(tmp_path / "link")}
+    given["sha256"] = hashlib.sha256(plugin_file()).hexdigest()
+    assert run_module("spank_plugin", check=True, switch=True, **given)["needs_copy"] and not path.parent.exists()
+    result = run_module("spank_plugin", switch=True, **given)
+    assert result["proven"] and result["changed"] and not result["needs_copy"]
+    assert path.read_bytes() == plugin_file() and os.readlink(given["link"]) == str(path)
+    assert os.listdir(path.parent) == ["spank_pyxis.so"] and given["content"] not in str(result)
+
+
+def test_content_replaces_another_file_only_when_proven(run_module, node, tmp_path, plugin_file):
+    path = node(srun="exit 1")
+    old, new = plugin_file(), plugin_file(symbol=b"plugin_version_")
+    given = {"path": path, "content": base64.b64encode(new).decode()}
+    result = run_module("spank_plugin", sha256=hashlib.sha256(new).hexdigest(), **given)
+    assert not result["proven"] and not result["changed"] and result["cause"]
+    result = run_module("spank_plugin", sha256="0" * 64, **given)
+    assert "what was sent has the checksum" in result["cause"]
+    with open(path, "rb") as stream:
+        assert stream.read() == old
+    assert not (tmp_path / "candidate.so").exists()
+
+
+def test_what_is_there_is_not_replaced_by_the_same(run_module, node, plugin_file):
+    path = node()
+    inode = os.stat(path).st_ino
+    given = {"path": path, "content": base64.b64encode(plugin_file()).decode()}
+    assert not run_module("spank_plugin", sha256=hashlib.sha256(plugin_file()).hexdigest(), **given)["changed"]
+    assert os.stat(path).st_ino == inode
 
 
 @pytest.mark.parametrize(
