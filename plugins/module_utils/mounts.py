@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+# Where data lies on a chosen mount point, and where when the choice is the root filesystem.
+SUBDIRECTORY = "slipway"
+ROOT_DIRECTORY = "/var/lib/slipway/data"
 
 # Not for image data: shared, in memory, or without the extended attributes and device nodes that layers need.
 UNFIT_FILESYSTEMS = (
@@ -112,20 +116,90 @@ def measure(path: str) -> Space:
     return Space(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None)
 
 
-def judge(candidate: str, directory: str, mounts: dict[str, Mount], free_bytes: int, free_inodes: int) -> Judgement:
+def directory_of(candidate: str) -> str:
+    """Return the directory that a candidate stands for."""
+    path = os.path.normpath(candidate)
+    return ROOT_DIRECTORY if path == "/" else os.path.join(path, SUBDIRECTORY)
+
+
+def survey(mounts: dict[str, Mount]) -> dict[str, Any]:
+    """Return as facts what ``choose`` needs to know of a node.
+
+    C(data_mounts): each {point, filesystem}, and where it is fit for data also {options, free_bytes, free_inodes}, or
+    {options, error} where it does not answer. C(data_directories): the directories for data that are there.
+    """
+    found = []
+    for point, mount in mounts.items():
+        entry: dict[str, Any] = {"point": point, "filesystem": mount.filesystem}
+        # One that is unfit is not asked: a network filesystem may never answer.
+        if not mount_reason(point, mount._replace(options=())):
+            entry["options"] = list(mount.options)
+            try:
+                entry.update(measure(point)._asdict())
+            except OSError as error:
+                entry["error"] = error.strerror or "cannot be read"
+        found.append(entry)
+    directories = {directory_of(entry["point"]) for entry in found if "options" in entry} | {ROOT_DIRECTORY}
+    return {"data_mounts": found, "data_directories": sorted(filter(os.path.isdir, directories))}
+
+
+class Node(NamedTuple):
+    """What a survey found: mounts, and the room on each or why it is not known; and directories that hold data."""
+
+    mounts: dict[str, Mount]
+    rooms: dict[str, Space | str]
+    data_directories: frozenset[str]
+
+
+def surveyed(facts: dict[str, Any]) -> Node:
+    """Read the facts of ``survey``; raises KeyError where they are none."""
+    mounts: dict[str, Mount] = {}
+    rooms: dict[str, Space | str] = {}
+    for entry in facts["data_mounts"]:
+        point = entry["point"]
+        mounts[point] = Mount(point, entry["filesystem"], tuple(entry.get("options", ())))
+        if "options" in entry:
+            rooms[point] = entry.get("error") or Space(entry["free_bytes"], entry["free_inodes"])
+    return Node(mounts, rooms, frozenset(facts["data_directories"]))
+
+
+def judge(candidate: str, node: Node, free_bytes: int, free_inodes: int) -> Judgement:
     """Judge one candidate: a mount point of its own, of a fit kind, writable, with room.
 
-    ``directory`` is what is to be used on it. For ``/`` another mount may hold that, such as a separate /var.
+    For ``/`` another mount may hold the directory, such as a separate /var.
     """
     path = os.path.normpath(candidate)
-    mount = holder(directory, mounts) if path == "/" else mounts.get(path)
+    mount = holder(directory_of(candidate), node.mounts) if path == "/" else node.mounts.get(path)
     if mount is not None:
         path = mount.point
     reason = mount_reason(path, mount)
     if reason:
         return Judgement(candidate, mount, None, reason)
-    try:
-        space = measure(path)
-    except OSError as error:
-        return Judgement(candidate, mount, None, error.strerror or "cannot be read")
-    return Judgement(candidate, mount, space, space_reason(space, free_bytes, free_inodes))
+    room = node.rooms[path]
+    if isinstance(room, str):
+        return Judgement(candidate, mount, None, room)
+    return Judgement(candidate, mount, room, space_reason(room, free_bytes, free_inodes))
+
+
+class Choice(NamedTuple):
+    """The first usable candidate, or None; those before it, each {path, reason}; and what to warn of."""
+
+    chosen: Judgement | None
+    rejected: list[dict[str, str]]
+    warnings: list[str]
+
+
+def choose(candidates: list[str], node: Node, free_bytes: int, free_inodes: int) -> Choice:
+    """Take the first usable candidate; one that holds data already is kept although its space ran low."""
+    choice = Choice(None, [], [])
+    for candidate in candidates:
+        judgement = judge(candidate, node, free_bytes, free_inodes)
+        in_use = judgement.space is not None and directory_of(candidate) in node.data_directories
+        if judgement.reason and in_use:
+            choice.warnings.append(
+                "%s runs low: %s. Free some: it already holds data and is kept." % (candidate, judgement.reason)
+            )
+        if not judgement.reason or in_use:
+            return choice._replace(chosen=judgement)
+        choice.rejected.append({"path": candidate, "reason": judgement.reason})
+    return choice

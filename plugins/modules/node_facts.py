@@ -14,11 +14,12 @@ description:
   - Three calls in one, because on a cluster that needs nothing the calls are what a converge costs.
   - C(packages_broken) names packages that a killed dpkg left behind or whose files were deleted, which package_facts
     cannot tell from whole ones, and V(dpkg) when dpkg was interrupted.
+  - C(data_mounts) and C(data_directories) are what M(slipway.containers.storage_facts) chooses among.
   - Changes nothing.
 options:
   packages: {description: Names of the packages to look up., type: list, elements: str, default: []}
-  digests:
-    description: Glob patterns of files whose SHA-256 is wanted, so that nobody asks for what a pattern has not found.
+  files:
+    description: Glob patterns of paths to look at, beside the directories for data and what lies in them.
     type: list
     elements: path
     default: []
@@ -32,7 +33,7 @@ EXAMPLES = r"""
 - name: Look at the node
   slipway.containers.node_facts:
     packages: [enroot, enroot+caps]
-    digests: [/usr/local/lib/slipway/pyxis/*/spank_pyxis.so]
+    files: [/etc/tmpfiles.d/slipway-*.conf, /usr/local/lib/slipway/pyxis/*/spank_pyxis.so]
 """
 
 RETURN = r"""
@@ -50,10 +51,20 @@ ansible_facts:
       type: list
       elements: str
       sample: [enroot]
-    digests:
-      description: SHA-256 by path of the files that were found.
+    files:
+      description: What was found, by path; C(sha256) of files up to 16 MiB, C(target) of symbolic links.
       type: dict
-      sample: {/usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so: b94d27b9…}
+      sample: {/etc/tmpfiles.d/slipway-storage.conf: {kind: file, mode: '0644', owner: 0, group: 0, sha256: b94d…}}
+    data_mounts:
+      description: Every mount, and the room on those that are fit for data.
+      type: list
+      elements: dict
+      sample: [{point: /scratch, filesystem: xfs, options: [rw], free_bytes: 872343318528, free_inodes: 426000000}]
+    data_directories:
+      description: Directories for the data of container runtimes that are there.
+      type: list
+      elements: str
+      sample: [/scratch/slipway]
     slurm:
       description: See M(slipway.containers.slurm_facts).
       type: dict
@@ -61,15 +72,20 @@ ansible_facts:
 
 import glob
 import os
+import stat
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.facts.system.distribution import Distribution
+from ansible_collections.slipway.containers.plugins.module_utils import mounts
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
 from ansible_collections.slipway.containers.plugins.module_utils.files import sha256_of
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_gather import gather
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_host import Host
 
+KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+# Nothing that a converge compares is larger (bytes).
+LARGEST = 16 << 20
 SYSTEM_FACTS = ("distribution", "distribution_version", "distribution_major_version", "os_family")
 
 
@@ -102,9 +118,29 @@ def package_facts(module: Any, names: list[str]) -> dict[str, Any]:
     return {"packages": found, "packages_broken": broken}
 
 
-def matching_files(patterns: list[str]) -> list[str]:
-    """Return the files that match one of the patterns."""
-    return [path for pattern in patterns for path in sorted(glob.glob(pattern)) if os.path.isfile(path)]
+def file_facts(patterns: list[str]) -> dict[str, dict[str, Any]]:
+    """Return kind, mode, owner, group and content of every path that matches; one that goes meanwhile is left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):
+        try:
+            status = os.lstat(path)
+            kind = KINDS.get(stat.S_IFMT(status.st_mode), "other")
+            mode = "%04o" % stat.S_IMODE(status.st_mode)
+            entry = {"kind": kind, "mode": mode, "owner": status.st_uid, "group": status.st_gid}
+            if kind == "link":
+                entry["target"] = os.readlink(path)
+            elif kind == "file" and status.st_size <= LARGEST:
+                entry["sha256"] = sha256_of(path)
+        except FileNotFoundError:
+            continue
+        found[path] = entry
+    return found
+
+
+def read_mountinfo() -> str:
+    """Return what the kernel says of this node's mounts."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as stream:
+        return stream.read()
 
 
 def main() -> None:
@@ -112,16 +148,19 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
-            "digests": {"type": "list", "elements": "path", "default": []},
+            "files": {"type": "list", "elements": "path", "default": []},
             "roster": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     names = module.params["packages"]
+    survey = mounts.survey(mounts.parse_mountinfo(read_mountinfo()))
+    data = survey["data_directories"]
     facts = {
         **system_facts(module),
         **(package_facts(module, names) if names else {}),
-        "digests": {path: sha256_of(path) for path in matching_files(module.params["digests"])},
+        **survey,
+        "files": file_facts(module.params["files"] + [path + end for path in data for end in ("", "/*")]),
         "slurm": gather(Host(), module.params["roster"]),
     }
     module.exit_json(changed=False, ansible_facts=facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -116,12 +117,23 @@ def test_room(space: Space, why: str) -> None:
     assert mounts.space_reason(space, 10 * 2**30, 100) == why
 
 
+def node(text: str = NODE) -> mounts.Node:
+    """Return what is known on the control node of one with these mounts, by way of its facts."""
+    return mounts.surveyed(json.loads(json.dumps(mounts.survey(mounts.parse_mountinfo(text)))))
+
+
+@pytest.fixture(autouse=True)
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounts, "measure", lambda _path: Space(2**40, 10**6))
+
+
 def test_a_filesystem_without_inodes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Btrfs:
         f_bavail, f_frsize, f_files, f_favail = 10, 4096, 0, 0
 
+    monkeypatch.undo()
     monkeypatch.setattr(os, "statvfs", lambda _path: Btrfs)
-    judgement = mounts.judge("/btrfs/", "/btrfs/slipway", mounts.parse_mountinfo(NODE), 40960, 100000)
+    judgement = mounts.judge("/btrfs/", node(), 40960, 100000)
     assert (judgement.reason, judgement.space) == ("", Space(40960, None))
 
 
@@ -129,12 +141,25 @@ def test_a_mount_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def stale(_path: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(os, "statvfs", stale)
-    judgement = mounts.judge("/scratch", "/scratch/slipway", mounts.parse_mountinfo(NODE), 0, 0)
+    monkeypatch.setattr(mounts, "measure", stale)
+    judgement = mounts.judge("/scratch", node(), 0, 0)
     assert (judgement.reason, judgement.space) == ("Input/output error", None)
+
+
+def test_what_is_unfit_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(mounts, "measure", lambda path: asked.append(path) or Space(0, 0))
+    node()
+    assert {"/", "/scratch", "/btrfs"} < set(asked)
+    assert not {"/fsx", "/home", "/net", "/s3", "/tmp"} & set(asked)
 
 
 def test_the_root_is_judged_by_what_holds_the_directory() -> None:
     text = NODE + "60 28 259:12 / /var rw,noexec - xfs /dev/sdy rw\n"
-    assert mounts.judge("/", "/var/lib/slipway/data", mounts.parse_mountinfo(text), 0, 0).reason == "mounted noexec"
-    assert mounts.judge("/", "/data", mounts.parse_mountinfo(text), 0, 0).reason == ""
+    assert mounts.judge("/", node(text), 0, 0).reason == "mounted noexec"
+    assert mounts.judge("/", node(), 0, 0).reason == ""
+
+
+def test_what_was_judged_by_its_mountinfo_is_judged_alike_by_facts() -> None:
+    for path in ("/fsx", "/tmp", "/frozen", "/plain", "/scratch", "/none"):
+        assert mounts.judge(path, node(), 0, 0).reason == reason(path)

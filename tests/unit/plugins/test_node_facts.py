@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import packages
+from ansible_collections.slipway.containers.plugins.module_utils import mounts, packages
 from ansible_collections.slipway.containers.plugins.modules import node_facts
 
 Run = Callable[..., dict[str, Any]]
@@ -89,10 +89,12 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
     found = run_module("node_facts", roster=True)["ansible_facts"]
     assert sorted(found) == [
         "architecture",
-        "digests",
+        "data_directories",
+        "data_mounts",
         "distribution",
         "distribution_major_version",
         "distribution_version",
+        "files",
         "os_family",
         "slurm",
     ]
@@ -101,11 +103,29 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
     assert not log.exists()
 
 
-def test_digests_of_what_the_patterns_find(run_module: Run, tools: Callable[..., Path], tmp_path: Path) -> None:
+def test_what_the_patterns_find(
+    run_module: Run, tools: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tools()
-    (tmp_path / "a/x.so").mkdir(parents=True)
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b/x.so").write_bytes(b"\x7fELF")
-    patterns = [str(tmp_path / "*/x.so"), str(tmp_path / "none")]
-    found = run_module("node_facts", digests=patterns)["ansible_facts"]["digests"]
-    assert found == {str(tmp_path / "b/x.so"): hashlib.sha256(b"\x7fELF").hexdigest()}
+    (tmp_path / "a/slipway/pyxis").mkdir(parents=True)
+    (tmp_path / "b").write_bytes(b"\x7fELF")
+    (tmp_path / "b").chmod(0o640)
+    (tmp_path / "c").symlink_to("b")
+    monkeypatch.setattr(
+        mounts, "survey", lambda _mounts: {"data_mounts": [], "data_directories": [str(tmp_path / "a/slipway")]}
+    )
+    monkeypatch.setattr(node_facts, "LARGEST", 4)
+    found = run_module("node_facts", files=[str(tmp_path / "[bc]"), str(tmp_path / "none")])["ansible_facts"]["files"]
+    owner = {"owner": os.geteuid(), "group": os.getegid()}
+    assert sorted(found) == [str(tmp_path / name) for name in ("a/slipway", "a/slipway/pyxis", "b", "c")]
+    assert found[str(tmp_path / "b")] == {
+        "kind": "file",
+        "mode": "0640",
+        "sha256": hashlib.sha256(b"\x7fELF").hexdigest(),
+        **owner,
+    }
+    assert found[str(tmp_path / "c")]["target"] == "b"
+    assert found[str(tmp_path / "a/slipway")]["kind"] == "directory"
+    monkeypatch.setattr(node_facts, "LARGEST", 3)
+    found = run_module("node_facts", files=[str(tmp_path / "b")])["ansible_facts"]["files"]
+    assert "sha256" not in found[str(tmp_path / "b")]
