@@ -1,0 +1,61 @@
+"""What the role artifacts hands to the module that installs, from what the components want."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).parents[2]
+KEYS = ("large_files", "contents", "installs")
+
+
+def evaluate(directory: Path, **variables: Any) -> dict[str, Any]:
+    """Return the variables KEYS of the role for a host with these."""
+    wanted = {key: "{{ __artifacts_%s }}" % key for key in KEYS}
+    copy = {"content": "{{ wanted | to_json }}", "dest": str(directory / "result"), "mode": "0644"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(REPOSITORY / "roles/artifacts/vars/main.yml")],
+        "vars": {"artifacts_components": ["enroot", "pyxis"], "wanted": wanted, **variables},
+        "tasks": [{"ansible.builtin.copy": copy}],
+    }
+    (directory / "play.yml").write_text(json.dumps([play]))
+    subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(directory / "play.yml")],
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "HOME": str(directory),
+        },
+        cwd=directory,
+        capture_output=True,
+        check=True,
+    )
+    return dict(json.loads((directory / "result").read_text()))
+
+
+def test_packages_alone_need_no_download(tmp_path: Path) -> None:
+    wish = {"files": [], "packages": ["gcc"], "reinstall": False, "lock_timeout": 3}
+    found = evaluate(tmp_path, __enroot_install={}, __pyxis_install=wish)
+    assert found == {"large_files": [], "contents": {}, "installs": [wish]}
+
+
+def test_small_files_are_arguments_and_large_ones_are_copied(tmp_path: Path) -> None:
+    (tmp_path / "a.deb").write_bytes(b"hi\xff")
+    fetched = {"a.deb": {"path": str(tmp_path / "a.deb"), "size": 3}, "b.deb": {"path": "/b", "size": 2097153}}
+    wish = {"files": ["a.deb", "b.deb"], "packages": [], "reinstall": False, "lock_timeout": 3}
+    # pyxis does not say what it wants.
+    found = evaluate(tmp_path, __enroot_install=wish, __artifacts_result={"artifacts": fetched})
+    assert found["large_files"] == ["b.deb"]
+    assert found["contents"] == {"/var/cache/slipway/a.deb": "aGn/"}
+    assert found["installs"] == [wish]
