@@ -15,7 +15,7 @@ author: [Slipway contributors]
 """
 
 EXAMPLES = r"""
-- slipway.containers.apt_files:
+- slipway.containers.package_files:
     files: [/var/cache/slipway/x.deb]
     contents:
       /var/cache/slipway/x.deb: "{{ lookup('slipway.containers.file_base64', '~/x.deb') }}"

@@ -7,6 +7,8 @@ import re
 
 DPKG_FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\t${db:Status-Eflag}\n"
 RPM_FORMAT = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
+# How long to wait before a locked package manager is asked again (seconds).
+LOCK_PAUSE = 5
 # dpkg journals status changes here until it has written them; a file left means that it was interrupted.
 DPKG_JOURNAL = "/var/lib/dpkg/updates"
 
@@ -53,6 +55,11 @@ def parse_rpm(text: str) -> Packages:
     return found
 
 
+def listed_twice(found: Packages) -> list[str]:
+    """Return the names that rpm lists in two versions, as an upgrade that was killed leaves them."""
+    return [name for name, entries in found.items() if len({entry["arch"] for entry in entries}) < len(entries)]
+
+
 def missing_files(text: str) -> list[str]:
     """Return the files that `dpkg --verify` or `rpm --verify` say are gone."""
     return [path for path in MISSING.findall(text) if not path.startswith(OPTIONAL_FILES)]
@@ -94,14 +101,60 @@ APT_FAILURES = (
 )
 
 
-def explain_apt_failure(output: str) -> str:
-    """Return one sentence with the cause of a failed apt-get run, the last error line when none is known."""
-    for pattern, sentence in APT_FAILURES:
+# The texts are dnf's 4.14 and rpm's 4.18, LC_ALL=C.UTF-8; dnf 4.14 is also that of RHEL 9 and Amazon Linux 2023.
+DNF_FAILURES = (
+    (
+        r"(?P<what>\w+) already locked by (?P<who>\d+)",
+        "another package manager holds the lock of the {what}: process {who}. Wait for it, or stop it, then run again.",
+    ),
+    (
+        r"can't create transaction lock on (?P<what>\S+)",
+        "another package manager holds {what}. Wait for it, or stop it, then run again.",
+    ),
+    (
+        r"(?P<what>At least \S+ more space needed on the \S+ filesystem|No space left on device)",
+        "the disk is full ({what}). Free space, then run again.",
+    ),
+    (
+        r"Errors during downloading metadata for repository '(?P<what>[^']+)':\n +- (?P<why>[^\n]+)",
+        "repository {what} cannot be read: {why}. Check the node's repositories and its way to the mirror.",
+    ),
+    (
+        r"\[MIRROR\] (?P<what>\S+): (?P<why>[^\n]+)",
+        "a dependency could not be downloaded: {what}: {why}. Check the node's repositories and its way to the mirror.",
+    ),
+    (
+        r"Package \"(?P<what>[^\"]+)\" from local repository \"(?P<who>[^\"]+)\" has incorrect checksum",
+        "a dependency could not be read: {what} of repository {who}. Mend that repository, then run again.",
+    ),
+    (
+        r"(?P<what>nothing provides [^\n]+)",
+        "a dependency cannot be met: {what}. Check the distribution's own repositories, and EPEL where it is usual.",
+    ),
+    (r"- package (?P<what>\S+ conflicts with [^\n]+)", "{what}, and nothing of others is removed."),
+    (
+        r"(?P<what>file \S+) from install of \S+ conflicts with file from package (?P<who>\S+)",
+        "{what} belongs to {who}, and nothing of others is removed.",
+    ),
+    (r"(?P<what>[^\n\t]+ is needed by \(installed\) [^\n]+)", "{what}, and nothing of others is removed."),
+    (r"Unable to find a match: (?P<what>[^\n]+)", "package {what} is not in the node's repositories."),
+    (r"package (?P<what>\S+) does not verify: (?P<why>[^:\n]+)", "the package file is damaged: {what}: {why}."),
+    (r"open of (?P<what>\S+) failed", "the package file {what} is not there."),
+    (r"error: (?P<what>\S+): not an rpm package", "the package file {what} is damaged."),
+    (r"Error in (?P<why>PRE\w+) scriptlet in rpm package (?P<what>\S+)", "{what}: its scriptlet {why} failed."),
+)
+
+Failures = tuple[tuple[str, str], ...]
+
+
+def explain(output: str, failures: Failures, program: str) -> str:
+    """Return one sentence with the cause of a failed run, the last error line when none is known."""
+    for pattern, sentence in failures:
         found = re.search(pattern, output)
         if found:
             return sentence.format(**{key: value.strip().rstrip(".") for key, value in found.groupdict().items()})
-    errors = [line for line in output.splitlines() if line.startswith(("E:", "dpkg: error"))]
-    return errors[-1] if errors else (output.strip().splitlines() or ["apt-get printed nothing"])[-1]
+    errors = [line for line in output.splitlines() if re.match("E:|dpkg: error|Error: .|error: ", line)]
+    return errors[-1] if errors else (output.strip().splitlines() or [program + " printed nothing"])[-1]
 
 
 def lists_are_stale(output: str) -> bool:
@@ -117,6 +170,24 @@ def lists_are_stale(output: str) -> bool:
     return bool(re.search("|".join(signs), output))
 
 
-def lists_are_locked(output: str) -> bool:
-    """Return whether `apt-get update` gave up because another one runs; it waits for dpkg's lock only."""
-    return bool(re.search(r"^E: (?:Could not get lock|Unable to lock directory) \S*/lists/", output, re.MULTILINE))
+def apt_is_locked(output: str) -> bool:
+    """Return whether a lock is held for which `apt-get update`, or dpkg itself, does not wait."""
+    signs = r"^E: (?:Could not get lock|Unable to lock directory) \S*/lists/|^dpkg: error: .*locked by another process"
+    return bool(re.search(signs, output, re.MULTILINE))
+
+
+def metadata_is_stale(output: str) -> bool:
+    """Return whether `dnf --refresh` may be what is missing."""
+    signs = "Unable to find a match|nothing provides|Cannot download, all mirrors|incorrect checksum"
+    return bool(re.search(signs, output))
+
+
+def rpm_is_locked(output: str) -> bool:
+    """Return whether dnf or rpm gave up because another one runs."""
+    return bool(re.search(r"already locked by \d|can't create transaction lock", output))
+
+
+def failed_scripts(output: str) -> list[str]:
+    """Return a sentence for each script that failed although its package was installed."""
+    pattern = r"Error in (POST\w+) scriptlet in rpm package (\S+)"
+    return ["%s is installed, and its scriptlet %s failed" % (name, kind) for kind, name in re.findall(pattern, output)]

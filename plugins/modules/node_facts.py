@@ -12,8 +12,8 @@ description:
     C(architecture) as M(ansible.builtin.setup) does, by the same code, C(packages) in the shape of
     M(ansible.builtin.package_facts), and C(slurm) as M(slipway.containers.slurm_facts).
   - Three calls in one, because on a cluster that needs nothing the calls are what a converge costs.
-  - C(packages_broken) names packages that a killed dpkg left behind or whose files were deleted, which package_facts
-    cannot tell from whole ones, and V(dpkg) when dpkg was interrupted.
+  - C(packages_broken) names packages that a killed dpkg or rpm left behind or whose files were deleted, which
+    package_facts cannot tell from whole ones, and V(dpkg) when dpkg was interrupted.
   - C(data_mounts) and C(data_directories) are what M(slipway.containers.storage_facts) chooses among.
   - Changes nothing.
 options:
@@ -76,9 +76,9 @@ import stat
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.facts.system.distribution import Distribution
 from ansible_collections.slipway.containers.plugins.module_utils import mounts
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+from ansible_collections.slipway.containers.plugins.module_utils.distribution import system_facts
 from ansible_collections.slipway.containers.plugins.module_utils.files import sha256_of
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_gather import gather
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_host import Host
@@ -86,32 +86,32 @@ from ansible_collections.slipway.containers.plugins.module_utils.slurm_host impo
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 # Nothing that a converge compares is larger (bytes).
 LARGEST = 16 << 20
-SYSTEM_FACTS = ("distribution", "distribution_version", "distribution_major_version", "os_family")
+# Only what is missing is read from it, and without checksums rpm does not read every file of a package.
+VERIFY_RPM = ["--nodeps", "--nodigest", "--nosignature", "--nofiledigest", "--noscripts"]
 
 
-def system_facts(module: Any) -> dict[str, str]:
-    """Return the distribution, by Ansible's own detection, and the machine's architecture."""
-    found = Distribution(module).get_distribution_facts()
-    return {**{name: found.get(name, "") for name in SYSTEM_FACTS}, "architecture": os.uname().machine}
+def package_facts(module: Any, names: list[str], family: str) -> dict[str, Any]:
+    """Return the facts packages and packages_broken.
 
-
-def package_facts(module: Any, names: list[str]) -> dict[str, Any]:
-    """Return the facts packages and packages_broken; fails where there is neither dpkg nor rpm."""
+    A node may have both dpkg and rpm; its family says by which of them packages are installed.
+    """
     # rpm's words are translated.
     module.run_command_environ_update = {"LC_ALL": "C"}
-    if module.get_bin_path("dpkg-query"):
+    if family == "Debian":
         # Exit code 1 only says that some of the names are unknown.
         text = module.run_command(["dpkg-query", "--show", "--showformat", tools.DPKG_FORMAT, *names])[1]
         found, broken = tools.parse_dpkg(text)
         if tools.dpkg_was_interrupted():
             broken.append("dpkg")
         verify = ["dpkg", "--verify"]
-    elif module.get_bin_path("rpm"):
+    elif family == "RedHat":
         text = module.run_command(["rpm", "--query", "--queryformat", tools.RPM_FORMAT, *names])[1]
-        found, broken = tools.parse_rpm(text), []
-        verify = ["rpm", "--verify"]
+        found = tools.parse_rpm(text)
+        broken = tools.listed_twice(found)
+        verify = ["rpm", "--verify", *VERIFY_RPM]
     else:
-        module.fail_json(msg="neither dpkg-query nor rpm was found: this distribution is not supported")
+        # Preflight says of every role which distributions it supports.
+        return {"packages": {}, "packages_broken": []}
     for name in sorted(found):
         if tools.missing_files(module.run_command([*verify, name])[1]):
             broken.append(name)
@@ -156,9 +156,10 @@ def main() -> None:
     names = module.params["packages"]
     survey = mounts.survey(mounts.parse_mountinfo(read_mountinfo()))
     data = survey["data_directories"]
+    system = system_facts(module)
     facts = {
-        **system_facts(module),
-        **(package_facts(module, names) if names else {}),
+        **system,
+        **(package_facts(module, names, system["os_family"]) if names else {}),
         **survey,
         "files": file_facts(module.params["files"] + [path + end for path in data for end in ("", "/*")]),
         "slurm": gather(Host(), module.params["roster"]),

@@ -1,5 +1,6 @@
 """Every template, as Ansible renders it on each distribution, against golden files.
 
+`golden/any/` holds what every distribution gets, `golden/<distribution>-<release>/` where one gets something else.
 `UPDATE=1 make render` writes the golden files anew; look at the difference before you commit it.
 """
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 # ansible_facts['os_family'] of each distribution.
-FAMILIES = {"Debian": "Debian", "Ubuntu": "Debian", "Rocky": "RedHat", "RedHat": "RedHat", "AlmaLinux": "RedHat"}
+FAMILIES = {"Debian": "Debian", "Ubuntu": "Debian"}
 FACTS = {
     "architecture": "x86_64",
     "packages": {},
@@ -74,7 +75,7 @@ CASES = [(*platform, path) for platform in platforms() for path in templates(*pl
 
 def variable_files(distribution: str, release: str) -> list[str]:
     """Return the defaults and variables of all roles, as Ansible would load them on a distribution."""
-    family, major = FAMILIES[distribution], release.split(".", maxsplit=1)[0]
+    family, major = FAMILIES.get(distribution, "RedHat"), release.split(".", maxsplit=1)[0]
     names = ["main", family, "%s_%s" % (family, major), distribution, "%s_%s" % (distribution, major)]
     roles = sorted((REPOSITORY / "roles").iterdir())
     paths = [role / "defaults/main.yml" for role in roles]
@@ -89,7 +90,7 @@ def play(distribution: str, release: str, place: Path) -> dict[str, Any]:
         "distribution": distribution,
         "distribution_version": release,
         "distribution_major_version": release.split(".", maxsplit=1)[0],
-        "os_family": FAMILIES[distribution],
+        "os_family": FAMILIES.get(distribution, "RedHat"),
     }
     texts = {
         path: "{{ lookup('ansible.builtin.template', '%s') }}" % (REPOSITORY / path)
@@ -144,19 +145,29 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, s
     return found
 
 
-def golden_file(distribution: str, release: str, path: str) -> Path:
+def golden_files(distribution: str, release: str, path: str) -> list[Path]:
+    """Return where the text of a template may be: of one distribution, or of any."""
     role, inside = re.fullmatch(r"roles/(.+?)/templates/(.+)\.j2", path).groups()  # type: ignore[union-attr]
-    return GOLDEN / ("%s-%s" % (distribution, release)) / role / inside
+    return [GOLDEN / name / role / inside for name in ("%s-%s" % (distribution, release), "any")]
+
+
+def update(text: str, own: Path, common: Path, first: bool) -> None:
+    """Write a text where it belongs; what the first of all distributions gets is what any gets."""
+    own.unlink(missing_ok=True)
+    target = common if first or (common.is_file() and common.read_text() == text) else own
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
 
 
 @pytest.mark.parametrize(("distribution", "release", "path"), CASES)
 def test_template(rendered: dict[tuple[str, str, str], str], distribution: str, release: str, path: str) -> None:
     text = rendered[distribution, release, path]
-    golden = golden_file(distribution, release, path)
+    places = golden_files(distribution, release, path)
     if os.environ.get("UPDATE"):
-        golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(text)
-    assert golden.is_file(), "there is no %s: run `UPDATE=1 make render`, and look at it" % golden
+        first = next(case for case in CASES if case[2] == path)
+        update(text, *places, first=(distribution, release, path) == first)
+    golden = next((place for place in places if place.is_file()), None)
+    assert golden, "there is no %s: run `UPDATE=1 make render`, and look at it" % places[0]
     assert text == golden.read_text()
 
 
@@ -177,7 +188,7 @@ def test_the_header_changes_neither_with_time_nor_with_the_host() -> None:
 
 
 def test_no_golden_file_without_a_template() -> None:
-    expected = {golden_file(*case) for case in CASES}
+    expected = {place for case in CASES for place in golden_files(*case)}
     assert {path for path in GOLDEN.rglob("*") if path.is_file()} <= expected
 
 

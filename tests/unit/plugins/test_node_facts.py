@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import mounts, packages
 from ansible_collections.slipway.containers.plugins.modules import node_facts
 
 Run = Callable[..., dict[str, Any]]
 WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\n"
+
+
+def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    system = {"distribution": family, "distribution_version": "9", "distribution_major_version": "9"}
+    monkeypatch.setattr(
+        node_facts, "system_facts", lambda _module: {**system, "os_family": family, "architecture": "x86_64"}
+    )
 
 
 @pytest.fixture
@@ -23,10 +29,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
     (tmp_path / "bin").mkdir()
     (tmp_path / "updates").mkdir()
     monkeypatch.setenv("PATH", "%s:/usr/bin:/bin" % (tmp_path / "bin"))
-    found = tmp_path / "bin"
-    monkeypatch.setattr(
-        AnsibleModule, "get_bin_path", lambda _module, name, **_: name if (found / name).exists() else None
-    )
+    be(monkeypatch, "Debian")
     monkeypatch.setattr(node_facts, "gather", lambda _host, roster: {"installed": False, "roster": roster})
     monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
 
@@ -74,14 +77,27 @@ def test_documentation_left_out_is_whole(run_module: Run, tools: Callable[..., P
     assert facts(run_module("node_facts", packages=["enroot"]))[1] == []
 
 
-def test_rpm(run_module: Run, tools: Callable[..., Path]) -> None:
-    tools(rpm="enroot\\t4.1.2-1.el9\\tx86_64\\n")
+def test_rpm(run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    be(monkeypatch, "RedHat")
+    log = tools(rpm="enroot\\t4.1.2-1.el9\\tx86_64\\n", dpkg_query=WHOLE, dpkg="missing /x\\n")
     found, broken = facts(run_module("node_facts", packages=["enroot"]))
     assert (found["enroot"][0]["version"], broken) == ("4.1.2-1.el9", [])
+    assert "dpkg" not in log.read_text()
 
 
-def test_neither(run_module: Run, tools: Callable[..., Path]) -> None:
-    assert "neither dpkg-query nor rpm was found" in run_module("node_facts", packages=["enroot"])["msg"]
+def test_what_a_killed_rpm_leaves(
+    run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be(monkeypatch, "RedHat")
+    tools(rpm="enroot\\t4.1.2-1.el8\\tx86_64\\nenroot\\t4.1.1-1.el8\\tx86_64\\n")
+    assert facts(run_module("node_facts", packages=["enroot"]))[1] == ["enroot"]
+
+
+def test_a_family_that_nobody_knows(
+    run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be(monkeypatch, "Archlinux")
+    assert facts(run_module("node_facts", packages=["enroot"])) == ({}, [])
 
 
 def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> None:
@@ -98,7 +114,7 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
         "os_family",
         "slurm",
     ]
-    assert found["architecture"] == os.uname().machine
+    assert found["architecture"] == "x86_64"
     assert found["slurm"]["roster"]
     assert not log.exists()
 

@@ -36,6 +36,28 @@ CAUSES = {
     "conflict": "E: Packages need to be removed but remove is disabled.",
 }
 
+OTHERS = "and nothing of others is removed."
+DNF_CAUSES = {
+    "lock-dnf": HOLDS + "the lock of the RPMDB: process 2557. Wait for it, or stop it, then run again.",
+    "lock-rpm": HOLDS + "/var/lib/rpm/.rpm.lock. Wait for it",
+    "lock-erase": HOLDS + "/var/lib/rpm/.rpm.lock. Wait for it",
+    "disk-full": "the disk is full (At least 7MB more space needed on the /mnt/small filesystem). Free space",
+    "connection-refused": "repository dead cannot be read: Curl error (7): Couldn't connect to server for http://",
+    "not-found-404": "a dependency could not be downloaded: dep-1.0-1.noarch.rpm: Status code: 404 for http://",
+    "file-gone": "a dependency could not be read: dep-1.0-1.noarch of repository local.",
+    "unmet-missing": UNMET + "nothing provides absent-package >= 2 needed by needs-1.0-1.noarch. Check",
+    "unmet-old": UNMET + "nothing provides good >= 9 needed by needsold-1.0-1.noarch. Check",
+    "conflict": "rival-1.0-1.noarch conflicts with good provided by good-1.0-1.noarch, " + OTHERS,
+    "file-conflict": "file /usr/share/good/file belongs to good-1.0-1.noarch, " + OTHERS,
+    "erase-needed": "pair-a = 2.0 is needed by (installed) pair-b-2.0-1.noarch, " + OTHERS,
+    "unlocatable": "package nosuchpackage is not in the node's repositories.",
+    "damaged-data": "the package file is damaged: good-2.0-1.noarch: Payload SHA256 ALT digest.",
+    "query-cut": "the package file cut-1.0-1.noarch.rpm is damaged.",
+    "query-no-such-file": "the package file /tmp/nothere.rpm is not there.",
+    "badpre": "badpre: its scriptlet PREIN failed.",
+    "damaged-file": "Could not open: /srv/local/cut-1.0-1.noarch.rpm",
+}
+
 
 @pytest.fixture
 def recorded() -> Recorded:
@@ -45,9 +67,24 @@ def recorded() -> Recorded:
 
 @pytest.mark.parametrize("case", CAUSES)
 def test_why_apt_failed(recorded: Recorded, case: str) -> None:
-    told = packages.explain_apt_failure(recorded("apt-2.6.1/%s.txt" % case))
+    told = packages.explain(recorded("apt-2.6.1/%s.txt" % case), packages.APT_FAILURES, "apt-get")
     assert told.startswith(CAUSES[case])
     assert ".." not in told.replace("/./", "")
+
+
+@pytest.mark.parametrize("case", DNF_CAUSES)
+def test_why_dnf_failed(recorded: Recorded, case: str) -> None:
+    text = recorded("dnf-4.14.0/%s.txt" % case)
+    assert packages.explain(text, packages.DNF_FAILURES, "dnf").startswith(DNF_CAUSES[case])
+    assert packages.rpm_is_locked(text) == case.startswith("lock-")
+    refreshed = {"unlocatable", "unmet-missing", "unmet-old", "not-found-404", "file-gone"}
+    assert packages.metadata_is_stale(text) == (case in refreshed)
+
+
+def test_a_script_that_failed_after_its_package_was_installed(recorded: Recorded) -> None:
+    told = packages.failed_scripts(recorded("dnf-4.14.0/badpost.txt"))
+    assert told == ["badpost is installed, and its scriptlet POSTIN failed"]
+    assert not packages.failed_scripts(recorded("dnf-4.14.0/installs.txt"))
 
 
 def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
@@ -56,8 +93,8 @@ def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
         "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n"
     )
     expected = "another package manager holds /var/lib/dpkg/lock-frontend. Wait for it, then run again."
-    assert packages.explain_apt_failure(text) == expected
-    assert packages.explain_apt_failure(text.splitlines()[1]) == expected
+    assert packages.explain(text, packages.APT_FAILURES, "apt-get") == expected
+    assert packages.explain(text.splitlines()[1], packages.APT_FAILURES, "apt-get") == expected
 
 
 @pytest.mark.parametrize(
@@ -65,15 +102,15 @@ def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
     [("", "apt-get printed nothing"), ("\n\n", "apt-get printed nothing"), ("a\n{b}\n", "{b}"), ("E: {x}", "E: {x}")],
 )
 def test_what_nobody_has_seen_yet(text: str, told: str) -> None:
-    assert packages.explain_apt_failure(text) == told
+    assert packages.explain(text, packages.APT_FAILURES, "apt-get") == told
 
 
 def test_when_a_refresh_of_the_lists_may_help(recorded: Recorded) -> None:
     stale = {case for case in CAUSES if packages.lists_are_stale(recorded("apt-2.6.1/%s.txt" % case))}
     assert stale == {"unlocatable", "unmet-missing", "unmet-old", "lock-waited-then-unmet", "not-found-404"}
     assert packages.lists_are_stale("E: Package 'x' has no installation candidate")
-    locked = {case for case in CAUSES if packages.lists_are_locked(recorded("apt-2.6.1/%s.txt" % case))}
-    assert locked == {"lock-lists"}
+    locked = {case for case in CAUSES if packages.apt_is_locked(recorded("apt-2.6.1/%s.txt" % case))}
+    assert locked == {"lock-lists", "lock-dpkg"}
 
 
 def test_installed_packages() -> None:
@@ -102,7 +139,17 @@ def test_rpm() -> None:
     assert packages.parse_rpm(text) == {"enroot": [{"name": "enroot", "version": "4.1.2-1.el9", "arch": "x86_64"}]}
 
 
+def test_two_versions_in_the_database_of_rpm(recorded: Recorded) -> None:
+    found = packages.parse_rpm(recorded("dnf-4.14.0/query-twice.txt"))
+    assert [entry["version"] for entry in found["pair-a"]] == ["2.0-1", "1.0-1"]
+    assert packages.listed_twice(found) == ["pair-a", "pair-b"]
+    multilib = "libx\t1-1\tx86_64\nlibx\t1-1\ti686\n"
+    assert packages.listed_twice(packages.parse_rpm(multilib)) == []
+
+
 def test_missing_files(recorded: Recorded) -> None:
+    gone = packages.missing_files(recorded("dnf-4.14.0/verify-missing.txt"))
+    assert gone == ["/etc/pair-a/conf", "/usr/share/pair-b/file"]
     assert packages.missing_files(recorded("apt-2.6.1/verify-missing.txt")) == ["/usr/share/good/file"]
     text = (
         "missing     /usr/share/doc/enroot/copyright\n??5?????? c /etc/enroot/enroot.conf\n"

@@ -1,0 +1,95 @@
+"""apt-get and dpkg on this node: the back end of the module ``package_files`` for Debian and Ubuntu."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+
+# UCF and confold keep what an admin edited; confmiss brings back a configuration file that was deleted.
+ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "NEEDRESTART_SUSPEND": "1",
+    "UCF_FORCE_CONFFOLD": "1",
+}
+CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
+
+
+class Apt:
+    """Each method returns what was printed, or ends the module through ``fail_json``."""
+
+    def __init__(self, module: Any):
+        """Take the lock's patience from the module's parameters."""
+        self.module = module
+        self.lock = ["-o", "DPkg::Lock::Timeout=%d" % module.params["lock_timeout"]]
+        self.configuration = [word for option in CONFIGURATION_OPTIONS for word in ("-o", "Dpkg::Options::=" + option)]
+
+    def run(self, command: list[str]) -> tuple[int, str]:
+        """Return (exit code, stdout and stderr together)."""
+        code, out, error = self.module.run_command(command, environ_update=ENVIRONMENT)
+        return code, out + error
+
+    def run_unlocked(self, command: list[str]) -> tuple[int, str]:
+        """Do the same, again while another package manager holds a lock for which apt and dpkg do not wait."""
+        end = time.monotonic() + self.module.params["lock_timeout"]
+        while True:
+            code, output = self.run(command)
+            if not code or not tools.apt_is_locked(output) or time.monotonic() >= end:
+                return code, output
+            time.sleep(tools.LOCK_PAUSE)
+
+    def fail(self, verb: str, names: list[str], code: int, output: str) -> None:
+        """End the module with the cause."""
+        told = tools.explain(output, tools.APT_FAILURES, "apt-get")
+        self.module.fail_json(msg="cannot %s %s: %s" % (verb, ", ".join(names), told), output=output, rc=code)
+
+    def status(self, names: tuple[str, ...] = ()) -> tuple[tools.Packages, list[str]]:
+        """Return the installed packages, and the names of those that are not wholly installed; all without names."""
+        command = ["dpkg-query", "--show", "--showformat", tools.DPKG_FORMAT, *names]
+        return tools.parse_dpkg(self.module.run_command(command)[1])
+
+    def repair(self) -> None:
+        """Finish what a killed dpkg left: journal, unconfigured packages, and half-unpacked ones of ours."""
+        files = self.module.params["files"]
+        if not self.status()[1] and not tools.dpkg_was_interrupted():
+            return
+        self.run(["dpkg", *CONFIGURATION_OPTIONS, "--configure", "-a"])
+        # Somebody else's package may stay broken for reasons of its own; that is not ours to mend.
+        if set(self.status()[1]) & {os.path.basename(path).split("_")[0] for path in files}:
+            # A half-unpacked package must be unpacked again from its file before apt works at all.
+            self.run(["dpkg", *CONFIGURATION_OPTIONS, "--force-depends", "--unpack", *files])
+            self.run(["apt-get", "-y", *self.lock, *self.configuration, "--fix-broken", "install"])
+
+    def install(self) -> str:
+        """Install everything in one transaction."""
+        self.repair()
+        params = self.module.params
+        command = ["apt-get", "-y", "--no-install-recommends", *self.lock, *self.configuration]
+        command += ["--reinstall"] if params["reinstall"] else []
+        # apt takes a word with a slash for a file.
+        command += ["install", *[os.path.abspath(path) for path in params["files"]], *params["packages"]]
+        code, output = self.run(command)
+        updated = ""
+        if code and tools.lists_are_stale(output):
+            updated = self.run_unlocked(["apt-get", "-y", *self.lock, "update"])[1]
+            code, output = self.run(command)
+        if code:
+            # What went wrong with the lists is why the second try failed like the first.
+            wanted = [os.path.basename(path) for path in params["files"]] + params["packages"]
+            self.fail("install", wanted, code, updated + output)
+        return output
+
+    def installed(self) -> list[str]:
+        """Return which of the packages are there, wholly or in part."""
+        found, broken = self.status(tuple(self.module.params["packages"]))
+        return sorted({*found, *broken})
+
+    def remove(self, names: list[str]) -> str:
+        """Purge packages; dpkg, unlike apt-get, refuses where another package needs one of them."""
+        code, output = self.run_unlocked(["dpkg", "--purge", *names])
+        if code:
+            self.fail("remove", names, code, output)
+        return output

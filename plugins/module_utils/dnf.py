@@ -1,0 +1,99 @@
+"""dnf and rpm on this node: the back end of the module ``package_files`` for RHEL and its kin."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+from ansible_collections.slipway.containers.plugins.module_utils.versions import compare
+
+ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
+# dnf would wait for another one without end; and a repository that is down matters only to who needs it.
+OPTIONS = [
+    "--setopt=install_weak_deps=False",
+    "--setopt=exit_on_lock=True",
+    "--setopt=*.skip_if_unavailable=True",
+]
+
+
+class Dnf:
+    """Each method returns what was printed, or ends the module through ``fail_json``."""
+
+    def __init__(self, module: Any):
+        """Take the lock's patience from the module's parameters."""
+        self.module = module
+        self.end = time.monotonic() + module.params["lock_timeout"]
+
+    def run(self, command: list[str]) -> tuple[int, str]:
+        """Return (exit code, stdout and stderr together), once no other package manager holds the lock."""
+        while True:
+            code, out, error = self.module.run_command(command, environ_update=ENVIRONMENT)
+            if not code or not tools.rpm_is_locked(out + error) or time.monotonic() >= self.end:
+                return code, out + error
+            time.sleep(tools.LOCK_PAUSE)
+
+    def fail(self, verb: str, names: list[str], code: int, output: str) -> None:
+        """End the module with the cause."""
+        told = tools.explain(output, tools.DNF_FAILURES, "dnf")
+        self.module.fail_json(msg="cannot %s %s: %s" % (verb, ", ".join(names), told), output=output, rc=code)
+
+    def query(self, *arguments: str) -> list[dict[str, str]]:
+        """Return name, version and arch of each package that rpm finds, in its order."""
+        command = ["rpm", "--query", *arguments, "--queryformat", tools.RPM_FORMAT]
+        code, out, error = self.module.run_command(command, environ_update=ENVIRONMENT)
+        found = tools.parse_rpm(out)
+        if code and "--package" in arguments:
+            self.fail("read", self.module.params["files"], code, out + error)
+        return [entry for entries in found.values() for entry in entries]
+
+    def sort_files(self) -> tuple[list[str], list[str]]:
+        """Return the files that are to be installed, and those whose very version is installed.
+
+        dnf itself would downgrade to an older file without a word.
+        """
+        new: list[str] = []
+        same: list[str] = []
+        for path in self.module.params["files"]:
+            wanted = self.query("--package", path)[0]
+            found = [entry["version"] for entry in self.query(wanted["name"]) if entry["arch"] == wanted["arch"]]
+            newer = [version for version in found if compare(version, wanted["version"]) > 0]
+            if newer:
+                told = "%s %s is installed, and nothing is downgraded" % (wanted["name"], newer[0])
+                self.module.fail_json(msg="cannot install %s: %s" % (os.path.basename(path), told))
+            (same if wanted["version"] in found else new).append(path)
+        return new, same
+
+    def transaction(self, verb: str, wanted: list[str]) -> str:
+        """Run one transaction; repositories are read anew only where what they hold may be outdated."""
+        command = ["dnf", "-y", *OPTIONS]
+        code, output = self.run([*command, verb, *wanted])
+        if code and tools.metadata_is_stale(output):
+            code, output = self.run([*command, "--refresh", verb, *wanted])
+        if code:
+            self.fail(verb, [os.path.basename(path) for path in wanted], code, output)
+        for told in tools.failed_scripts(output):
+            self.module.warn(told)
+        return output
+
+    def install(self) -> str:
+        """Install everything in one transaction; what is there already is unpacked again by a second one."""
+        new, same = self.sort_files()
+        wanted = [os.path.abspath(path) for path in new] + self.module.params["packages"]
+        output = self.transaction("install", wanted) if wanted else ""
+        if same and self.module.params["reinstall"]:
+            # This also ends a state in which two versions are in rpm's database, which a killed rpm leaves.
+            output += self.transaction("reinstall", [os.path.abspath(path) for path in same])
+        return output
+
+    def installed(self) -> list[str]:
+        """Return which of the packages are there."""
+        return sorted({entry["name"] for entry in self.query(*self.module.params["packages"])})
+
+    def remove(self, names: list[str]) -> str:
+        """Erase packages; rpm, unlike dnf, refuses where another package needs one of them."""
+        code, output = self.run(["rpm", "--erase", "--allmatches", *names])
+        if code:
+            self.fail("remove", names, code, output)
+        return output

@@ -1,0 +1,289 @@
+"""The module package_files against an apt-get and a dnf that answer as recorded ones do."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.containers.plugins.module_utils import packages
+from ansible_collections.slipway.containers.plugins.modules import package_files
+
+Run = Callable[..., dict[str, Any]]
+Answer = tuple[int, str]
+
+
+class Node:
+    """Programs by their first words, each with a list of answers, the last of which stays."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer]] = {"dpkg-query": [(0, "")]}
+        self.calls: list[str] = []
+
+    def run_command(self, command: list[str], **options: Any) -> tuple[int, str, str]:
+        line = " ".join(
+            word
+            for word in command
+            if not word.startswith(("Dpkg::Options", "DPkg::Lock", "--setopt=")) and word != "-o"
+        )
+        self.calls.append(line)
+        for start, answers in self.answers.items():
+            if line.startswith(start):
+                code, text = answers.pop(0) if len(answers) > 1 else answers[0]
+                return code, text, ""
+        return 0, "", ""
+
+    def changes(self) -> list[str]:
+        return [call for call in self.calls if not call.startswith(("dpkg-query", "rpm --query"))]
+
+
+def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    monkeypatch.setattr(
+        package_files, "system_facts", lambda _module: {"distribution": "Some Linux", "os_family": family}
+    )
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
+    """A node with apt."""
+    node = Node()
+    be(monkeypatch, "Debian")
+    monkeypatch.setattr(AnsibleModule, "run_command", node.run_command)
+    monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
+    monkeypatch.setattr(packages, "LOCK_PAUSE", 0)
+    return node
+
+
+INSTALL = "apt-get -y --no-install-recommends install"
+
+
+def test_everything_in_one_transaction(run_module: Run, node: Node, tmp_path: Path) -> None:
+    deb = tmp_path / "enroot_4.1.2-1_amd64.deb"
+    deb.touch()
+    result = run_module("package_files", files=[str(deb)], packages=["jq"], delete_files=True)
+    assert result["changed"]
+    assert node.changes() == ["%s %s jq" % (INSTALL, deb)]
+    assert not deb.exists()
+
+
+def test_what_was_handed_over_is_written_first(run_module: Run, node: Node, tmp_path: Path) -> None:
+    deb = tmp_path / "cache/enroot_4.1.2-1_amd64.deb"
+    given = {"files": [str(deb)], "contents": {str(deb): base64.b64encode(b"!<arch>\xff").decode()}}
+    assert run_module("package_files", check=True, **given)["changed"]
+    assert not deb.parent.exists()
+    result = run_module("package_files", **given)
+    assert deb.read_bytes() == b"!<arch>\xff"
+    assert deb.stat().st_mode & 0o777 == 0o644
+    assert node.changes() == ["%s %s" % (INSTALL, deb)]
+    # It is in no log.
+    assert given["contents"][str(deb)] not in str(result)
+
+
+def test_what_cannot_be_written_installs_nothing(run_module: Run, node: Node, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    deb = str(tmp_path / "file/x.deb")
+    result = run_module("package_files", files=[deb], contents={deb: ""})
+    assert result["msg"] == "%s cannot be written, nothing was installed: File exists" % deb
+    assert node.calls == []
+
+
+def test_again_although_it_is_installed(run_module: Run, node: Node) -> None:
+    run_module("package_files", files=["/tmp/x.deb"], reinstall=True)
+    assert node.changes() == ["apt-get -y --no-install-recommends --reinstall install /tmp/x.deb"]
+
+
+def test_check_mode_does_nothing(run_module: Run, node: Node) -> None:
+    assert run_module("package_files", packages=["jq"], check=True)["changed"]
+    assert node.calls == []
+
+
+def test_nothing_to_install_is_nothing_to_do(run_module: Run, node: Node) -> None:
+    assert not run_module("package_files", files=[], packages=[])["changed"]
+    assert not run_module("package_files")["changed"]
+    assert node.calls == []
+
+
+def test_stale_lists_are_refreshed_once(run_module: Run, node: Node, recorded: Callable[[str], str]) -> None:
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/not-found-404.txt")), (0, "")]
+    assert run_module("package_files", packages=["good"])["changed"]
+    assert node.changes() == [INSTALL + " good", "apt-get -y update", INSTALL + " good"]
+
+
+def test_lists_that_somebody_else_refreshes_are_waited_for(
+    run_module: Run, node: Node, recorded: Callable[[str], str]
+) -> None:
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/unlocatable.txt")), (0, "")]
+    node.answers["apt-get -y update"] = [(100, recorded("apt-2.6.1/lock-lists.txt"))] * 3 + [(0, "")]
+    assert run_module("package_files", packages=["nosuchpackage"])["changed"]
+    assert node.calls.count("apt-get -y update") == 4
+
+
+def test_lists_that_stay_locked_are_the_cause(run_module: Run, node: Node, recorded: Callable[[str], str]) -> None:
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/unlocatable.txt"))]
+    node.answers["apt-get -y update"] = [(100, recorded("apt-2.6.1/lock-lists.txt"))]
+    result = run_module("package_files", packages=["nosuchpackage"], lock_timeout=0)
+    assert result["failed"]
+    assert "cannot install nosuchpackage: another package manager holds /var/lib/apt/lists/lock" in result["msg"]
+
+
+def test_a_failure_names_what_was_wanted_and_why(
+    run_module: Run, node: Node, recorded: Callable[[str], str], tmp_path: Path
+) -> None:
+    deb = tmp_path / "enroot_4.1.2-1_amd64.deb"
+    deb.touch()
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/disk-full.txt"))]
+    result = run_module("package_files", files=[str(deb)], packages=["jq"], delete_files=True)
+    assert result["msg"].startswith("cannot install enroot_4.1.2-1_amd64.deb, jq: the disk is full")
+    assert result["rc"] == 100
+    assert "Unpacking big" in result["output"]
+    assert deb.exists()
+    assert "apt-get -y update" not in node.calls
+
+
+def test_an_interrupted_dpkg_is_finished_first(run_module: Run, node: Node, tmp_path: Path) -> None:
+    (tmp_path / "updates").mkdir()
+    (tmp_path / "updates/0001").touch()
+    run_module("package_files", packages=["jq"])
+    assert node.changes() == [
+        "dpkg --force-confdef --force-confold --force-confmiss --configure -a",
+        INSTALL + " jq",
+    ]
+
+
+def test_a_half_unpacked_package_of_ours_is_unpacked_again(run_module: Run, node: Node) -> None:
+    node.answers["dpkg-query"] = [(0, "enroot\t4.1.2-1\tamd64\thalf-installed\treinstreq\n")]
+    run_module("package_files", files=["/tmp/enroot_4.1.2-1_amd64.deb"])
+    assert [call.split(" --")[-1] for call in node.changes()[:3]] == [
+        "configure -a",
+        "unpack /tmp/enroot_4.1.2-1_amd64.deb",
+        "fix-broken install",
+    ]
+
+
+def test_somebody_elses_broken_package_is_left_to_them(run_module: Run, node: Node) -> None:
+    node.answers["dpkg-query"] = [(0, "nvidia-dkms-550\t1\tamd64\thalf-configured\tok\n")]
+    run_module("package_files", files=["/tmp/enroot_4.1.2-1_amd64.deb"])
+    assert not any("--unpack" in call for call in node.calls)
+    assert node.changes()[-1].startswith(INSTALL)
+
+
+def test_purging_what_is_there(run_module: Run, node: Node, recorded: Callable[[str], str]) -> None:
+    node.answers["dpkg-query"] = [(0, "enroot\t4.1.2-1\tamd64\tinstalled\tok\n")]
+    node.answers["dpkg --purge"] = [(2, recorded("apt-2.6.1/lock-dpkg.txt")), (0, "")]
+    assert run_module("package_files", packages=["enroot+caps", "enroot"], state="absent")["changed"]
+    assert node.changes() == ["dpkg --purge enroot"] * 2
+
+
+def test_purging_what_is_not_there(run_module: Run, node: Node) -> None:
+    assert not run_module("package_files", packages=["enroot"], state="absent")["changed"]
+    assert node.changes() == []
+
+
+def test_purging_in_check_mode(run_module: Run, node: Node) -> None:
+    node.answers["dpkg-query"] = [(0, "enroot\t4.1.2-1\tamd64\thalf-configured\tok\n")]
+    assert run_module("package_files", packages=["enroot"], state="absent", check=True)["changed"]
+    assert node.changes() == []
+
+
+def test_a_family_that_nobody_knows(run_module: Run, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    be(monkeypatch, "Archlinux")
+    result = run_module("package_files", packages=["jq"])
+    assert result["msg"] == (
+        "Some Linux is of the family Archlinux, and packages are installed only on those of Debian and RedHat"
+    )
+
+
+# dnf
+
+RPM = "/tmp/enroot-4.1.2-1.el8.x86_64.rpm"
+DNF = "dnf -y install"
+
+
+@pytest.fixture
+def rocky(node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node with dnf, and one file of enroot."""
+    be(monkeypatch, "RedHat")
+    node.answers = {
+        "rpm --query --package": [(0, "enroot\t4.1.2-1.el8\tx86_64\n")],
+        "rpm --query": [(1, "package enroot is not installed\n")],
+    }
+    return node
+
+
+def test_dnf_in_one_transaction(run_module: Run, rocky: Node) -> None:
+    assert run_module("package_files", files=[RPM], packages=["jq"])["changed"]
+    assert rocky.changes() == ["%s %s jq" % (DNF, RPM)]
+
+
+def test_dnf_never_downgrades(run_module: Run, rocky: Node) -> None:
+    rocky.answers["rpm --query"] = [(0, "enroot\t4.2.0-1.el8\tx86_64\n")]
+    told = run_module("package_files", files=[RPM])["msg"]
+    assert told == (
+        "cannot install enroot-4.1.2-1.el8.x86_64.rpm: enroot 4.2.0-1.el8 is installed, and nothing is downgraded"
+    )
+    assert rocky.changes() == []
+
+
+def test_dnf_unpacks_again_what_is_there(run_module: Run, rocky: Node) -> None:
+    rocky.answers["rpm --query"] = [(0, "enroot\t4.1.2-1.el8\tx86_64\n")]
+    run_module("package_files", files=[RPM])
+    assert rocky.changes() == []
+    run_module("package_files", files=[RPM], reinstall=True)
+    assert rocky.changes() == ["dnf -y reinstall " + RPM]
+
+
+@pytest.mark.parametrize("case", ["unlocatable", "unmet-missing", "not-found-404", "file-gone"])
+def test_dnf_reads_repositories_anew_once(
+    run_module: Run, rocky: Node, recorded: Callable[[str], str], case: str
+) -> None:
+    rocky.answers[DNF] = [(1, recorded("dnf-4.14.0/%s.txt" % case))]
+    assert run_module("package_files", packages=["jq"])["changed"]
+    assert rocky.changes() == [DNF + " jq", "dnf -y --refresh install jq"]
+
+
+@pytest.mark.parametrize("case", ["lock-dnf", "lock-rpm"])
+def test_dnf_waits_for_another_one(run_module: Run, rocky: Node, recorded: Callable[[str], str], case: str) -> None:
+    rocky.answers[DNF] = [(200, recorded("dnf-4.14.0/%s.txt" % case))] * 3 + [(0, "")]
+    assert run_module("package_files", packages=["jq"])["changed"]
+    assert rocky.changes() == [DNF + " jq"] * 4
+    rocky.answers[DNF] = [(200, recorded("dnf-4.14.0/%s.txt" % case))]
+    result = run_module("package_files", packages=["jq"], lock_timeout=0)
+    assert result["msg"].startswith("cannot install jq: another package manager holds ")
+
+
+def test_dnf_with_a_damaged_file(run_module: Run, rocky: Node, recorded: Callable[[str], str]) -> None:
+    rocky.answers["rpm --query --package"] = [(1, recorded("dnf-4.14.0/query-cut.txt"))]
+    told = run_module("package_files", files=[RPM])["msg"]
+    assert told == "cannot read %s: the package file cut-1.0-1.noarch.rpm is damaged." % RPM
+    assert rocky.changes() == []
+
+
+def test_dnf_says_that_a_script_failed(
+    run_module: Run, rocky: Node, recorded: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: told.append(text))
+    rocky.answers[DNF] = [(0, recorded("dnf-4.14.0/badpost.txt"))]
+    assert run_module("package_files", packages=["badpost"])["changed"]
+    assert told == ["badpost is installed, and its scriptlet POSTIN failed"]
+
+
+def test_rpm_erases_what_is_there_and_waits_for_its_lock(
+    run_module: Run, rocky: Node, recorded: Callable[[str], str]
+) -> None:
+    rocky.answers["rpm --query"] = [(1, recorded("dnf-4.14.0/query-twice.txt"))]
+    rocky.answers["rpm --erase"] = [(1, recorded("dnf-4.14.0/lock-erase.txt")), (0, "")]
+    assert run_module("package_files", packages=["pair-b", "absent", "pair-a"], state="absent")["changed"]
+    assert rocky.changes() == ["rpm --erase --allmatches pair-a pair-b"] * 2
+
+
+def test_rpm_erases_nothing_that_others_need(run_module: Run, rocky: Node, recorded: Callable[[str], str]) -> None:
+    rocky.answers["rpm --query"] = [(0, "pair-a\t2.0-1\tnoarch\n")]
+    rocky.answers["rpm --erase"] = [(1, recorded("dnf-4.14.0/erase-needed.txt"))]
+    told = run_module("package_files", packages=["pair-a"], state="absent")["msg"]
+    assert told == (
+        "cannot remove pair-a: pair-a = 2.0 is needed by (installed) pair-b-2.0-1.noarch, "
+        "and nothing of others is removed."
+    )
