@@ -100,7 +100,7 @@ class Bench:
         """Give every measurement bare nodes, and what is to be installed on them; this is not counted."""
         self.down()
         self.run(sys.executable, SANDBOX, "up")
-        sources, variables = mirror.prepare(Runner(), self.wanted, os.environ)
+        sources, variables = mirror.prepare(Runner(), self.wanted, "trixie", os.environ)
         cluster = state.require(self.wanted.state)
         state.save(self.wanted.state, replace(cluster, vars={**cluster.vars, **variables}))
         self.ansible("playbooks/lock.yml", "-e", "artifacts_lock_force=true")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Builds the stand-ins: enroot's two Debian packages and pyxis's source archive.
+"""Builds the stand-ins: enroot's two packages, of Debian's kind or RPMs, and pyxis's source archive.
 
-    build.py --output DIR [enroot] [pyxis]
+    build.py --output DIR [--family Debian|RedHat] [enroot] [pyxis]
 
-Prints the path of each file it made. Needs gcc and dpkg-deb, no network. The same sources give the same
+Prints the path of each file it made. Needs gcc and dpkg-deb or rpmbuild, no network. The same sources give the same
 bytes: every time stamp is SOURCE_DATE_EPOCH, and a fixed moment where that is not set.
 """
 
@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ENROOT_VERSION = "4.1.2~standin1-1"
+ENROOT_VERSION = "4.1.2~standin1"
 PYXIS_VERSION = "0.24.0~standin1"
 DEFAULT_EPOCH = 1735689600  # 2025-01-01
 HELPERS = ("aufs2ovlfs", "mksquashovlfs", "mount", "switchroot", "nsenter")
@@ -36,17 +36,16 @@ def epoch() -> int:
     return int(os.environ.get("SOURCE_DATE_EPOCH") or DEFAULT_EPOCH)
 
 
-def build_enroot(output: Path) -> list[Path]:
+def build_enroot(output: Path, family: str) -> list[Path]:
     """The packages enroot and enroot+caps."""
-    architecture = _architecture()
+    pack = {"Debian": _package, "RedHat": _rpm}[family]
     with tempfile.TemporaryDirectory(prefix="slipway-standin.") as scratch:
         root, caps = Path(scratch, "enroot"), Path(scratch, "caps")
         _lay_out_enroot(root)
+        profile = {"Debian": "etc/apparmor.d/enroot", "RedHat": "usr/share/enroot/apparmor.profile"}[family]
+        _copy(HERE / "enroot/debian/apparmor", root / profile, 0o644)
         caps.mkdir(mode=0o755)
-        return [
-            _package("enroot", root, architecture, output),
-            _package("enroot+caps", caps, architecture, output),
-        ]
+        return [pack("enroot", root, output), pack("enroot+caps", caps, output)]
 
 
 def _architecture() -> str:
@@ -68,16 +67,16 @@ def _lay_out_enroot(root: Path) -> None:
     for directory in ("etc/enroot/hooks.d", "usr/share/enroot/hooks.d"):
         for hook in (root / directory).iterdir():
             hook.chmod(0o755)
-    _copy(source / "debian/apparmor", root / "etc/apparmor.d/enroot", 0o644)
 
 
-def _package(name: str, root: Path, architecture: str, output: Path) -> Path:
+def _package(name: str, root: Path, output: Path) -> Path:
     """Adds the control files to a file tree and packs both."""
+    architecture = _architecture()
     source = HERE / "enroot/debian"
     control = root / "DEBIAN"
     control.mkdir(mode=0o755)
     text = (source / f"{name}.control").read_text(encoding="utf-8")
-    text = text.replace("@VERSION@", ENROOT_VERSION).replace("@ARCHITECTURE@", architecture)
+    text = text.replace("@VERSION@", f"{ENROOT_VERSION}-1").replace("@ARCHITECTURE@", architecture)
     (control / "control").write_text(text, encoding="utf-8")
     for script in ("postinst", "prerm"):
         if (source / f"{name}.{script}").exists():
@@ -87,7 +86,7 @@ def _package(name: str, root: Path, architecture: str, output: Path) -> Path:
         lines = "".join(f"/{path.relative_to(root)}\n" for path in settings)
         (control / "conffiles").write_text(lines, encoding="utf-8")
     (control / "md5sums").write_text(_checksums(root, {*settings}), encoding="utf-8")
-    target = output / f"{name}_{ENROOT_VERSION}_{architecture}.deb"
+    target = output / f"{name}_{ENROOT_VERSION}-1_{architecture}.deb"
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(_settled(root)), str(target)],
         env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch())},
@@ -95,6 +94,38 @@ def _package(name: str, root: Path, architecture: str, output: Path) -> Path:
         check=True,
     )
     return target
+
+
+def _rpm(name: str, root: Path, output: Path) -> Path:
+    """Packs a file tree by rpmbuild; what lies below /etc is configuration that an update keeps."""
+    with tempfile.TemporaryDirectory(prefix="slipway-standin.") as scratch:
+        work = Path(scratch)
+        paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        entries = [f"/{path.relative_to(root)}" for path in paths]
+        marked = [f"%config(noreplace) {entry}" if entry.startswith("/etc/") else entry for entry in entries]
+        (work / "files").write_text("".join(f"{entry}\n" for entry in marked), encoding="utf-8")
+        text = (HERE / f"enroot/rpm/{name}.spec").read_text(encoding="utf-8")
+        for mark, value in {"@VERSION@": ENROOT_VERSION, "@ROOT@": _settled(root), "@FILES@": work / "files"}.items():
+            text = text.replace(mark, str(value))
+        (work / "package.spec").write_text(text, encoding="utf-8")
+        macros = {
+            "_topdir": work / "build",
+            "_rpmdir": output,
+            "_rpmfilename": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+            "_buildhost": "localhost",
+            "_build_id_links": "none",
+            "__os_install_post": "%{nil}",
+            "use_source_date_epoch_as_buildtime": 1,
+            "clamp_mtime_to_source_date_epoch": 1,
+        }
+        subprocess.run(
+            ["rpmbuild", "-bb", "--quiet", *(f"--define={key} {value}" for key, value in macros.items())]
+            + [str(work / "package.spec")],
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch())},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    return next(output.glob(f"{name}-{ENROOT_VERSION}-1.el8.*.rpm"))
 
 
 def _checksums(root: Path, settings: set[Path]) -> str:
@@ -116,8 +147,9 @@ def _settled(root: Path) -> Path:
     return root
 
 
-def build_pyxis(output: Path) -> list[Path]:
-    """The source archive; its top directory carries the version, as upstream's does."""
+def build_pyxis(output: Path, family: str) -> list[Path]:
+    """The source archive, the same for every family; its top directory carries the version, as upstream's does."""
+    del family
     source = HERE / "pyxis"
     top = f"pyxis-{PYXIS_VERSION}"
     target = output / f"{top}.tar.gz"
@@ -158,6 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     builders = {"enroot": build_enroot, "pyxis": build_pyxis}
     parser = argparse.ArgumentParser(description="Build the stand-ins for enroot and pyxis.")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--family", default="Debian", choices=("Debian", "RedHat"), help="whose packages [Debian]")
     parser.add_argument("names", nargs="*", metavar="NAME", help="enroot, pyxis; none: both")
     arguments = parser.parse_args(argv)
     unknown = sorted(set(arguments.names) - set(builders))
@@ -166,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
     output = arguments.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or builders:
-        for path in builders[name](output):
+        for path in builders[name](output, arguments.family):
             print(path)
     return 0
 

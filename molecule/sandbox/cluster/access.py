@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from . import host, nodes, slurm, state
 from .podman import exec_arguments
 from .process import Runner
-from .settings import Settings
+from .settings import NAMES, Settings
 from .up import open_podman
 
 ROW = "{:<10} {:<11} {:<15} {:<10} {}"
@@ -23,8 +23,9 @@ def status(settings: Settings) -> str:
     found = {item.node: item for item in nodes.current(podman, settings.identity)}
     head = found.get("head")
     known = slurm.states(podman, head.id).states if head and head.running else {}
+    distribution = NAMES.get(cluster.distribution, cluster.distribution)
     lines = [
-        f"sandbox {cluster.name}: {cluster.distribution}, cgroup {cluster.cgroup}, network {cluster.network}",
+        f"sandbox {cluster.name}: {distribution}, cgroup {cluster.cgroup}, network {cluster.network}",
         ROW.format("NODE", "ROLE", "ADDRESS", "CONTAINER", "SLURM"),
     ]
     for node in cluster.nodes:

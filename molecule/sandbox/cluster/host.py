@@ -39,6 +39,7 @@ TOOLS = (
     Tool("skopeo", "skopeo", "skopeo"),
     Tool("ssh-keygen", "openssh-client", "openssh-clients"),
 )
+RPMBUILD = Tool("rpmbuild", "rpm", "rpm-build")
 RUNTIMES = {"v1": Tool("runc", "runc", "runc"), "v2": Tool("crun", "crun", "crun")}
 
 
@@ -64,8 +65,9 @@ def present(tool: Tool) -> bool:
     return shutil.which(tool.probe, path=path) is not None
 
 
-def missing_tools(flavour: str) -> list[Tool]:
-    return [tool for tool in (*TOOLS, RUNTIMES[flavour]) if not present(tool)]
+def missing_tools(flavour: str, distribution: str | None) -> list[Tool]:
+    wanted = [*TOOLS, RUNTIMES[flavour], *([RPMBUILD] if distribution == "rocky" else [])]
+    return [tool for tool in wanted if not present(tool)]
 
 
 def install_command(release: Mapping[str, str], tools: Iterable[Tool]) -> list[str]:
@@ -78,9 +80,9 @@ def install_command(release: Mapping[str, str], tools: Iterable[Tool]) -> list[s
     raise SandboxError(f"these programs are missing, by Debian's package names: {names}")
 
 
-def require_tools(runner: Runner, flavour: str) -> list[str]:
+def require_tools(runner: Runner, flavour: str, distribution: str | None) -> list[str]:
     """Install what is missing where that is this program's business; return the package names."""
-    missing = missing_tools(flavour)
+    missing = missing_tools(flavour, distribution)
     if not missing:
         return []
     command = install_command(os_release(), missing)

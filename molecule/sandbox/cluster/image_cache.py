@@ -13,6 +13,7 @@ from . import apt_sources, host, node_image
 from .errors import CommandError
 from .node_image import NodeSource, Recipe
 from .podman import Podman
+from .settings import SUITES
 
 LABEL = "slipway.sandbox.image"
 REPOSITORY = "localhost/slipway-sandbox"
@@ -27,9 +28,9 @@ def parse_apt_settings(text: str) -> tuple[str, ...]:
     return ('Acquire::Languages "none"', *options)
 
 
-def machine_sources(distribution: str) -> tuple[NodeSource, ...]:
+def machine_sources(suite: str) -> tuple[NodeSource, ...]:
     mirror = apt_sources.choose(apt_sources.read_machine(), host.os_release())
-    return node_image.node_sources(mirror, distribution)
+    return node_image.node_sources(mirror, suite)
 
 
 def apt_options(podman: Podman) -> tuple[str, ...]:
@@ -40,13 +41,13 @@ def apt_options(podman: Podman) -> tuple[str, ...]:
 
 
 def node_recipe(podman: Podman, distribution: str) -> Recipe:
-    found = machine_sources(distribution)
+    found = machine_sources(SUITES[distribution])
     return Recipe(
         distribution=distribution,
         packages=node_image.packages(distribution),
         sources=found,
         apt_options=apt_options(podman),
-        overlay=node_image.overlay(node_image.ROOTFS, node_image.source_files(found)),
+        overlay=node_image.overlay(node_image.directories(distribution), node_image.source_files(found)),
     )
 
 

@@ -38,12 +38,15 @@ def default_version(repository: Path, component: str) -> str:
     return str(yaml.safe_load(text)[f"{component}_version"])
 
 
-def filenames(component: str, version: str, machine: str) -> list[str]:
+def filenames(component: str, version: str, machine: str, family: str) -> list[str]:
     """Return the names of a component's artifacts, as its role's catalogue has them."""
     if component == "pyxis":
         return [f"pyxis-{version}.tar.gz"]
-    architecture = ARCHITECTURES[machine]
-    return [f"{package}_{version}-1_{architecture}.deb" for package in ("enroot", "enroot+caps")]
+    form = {
+        "Debian": f"{{}}_{version}-1_{ARCHITECTURES[machine]}.deb",
+        "RedHat": f"{{}}-{version}-1.el8.{machine}.rpm",
+    }[family]
+    return [form.format(package) for package in ("enroot", "enroot+caps")]
 
 
 def reachable(url: str) -> bool:
@@ -57,7 +60,12 @@ def reachable(url: str) -> bool:
 
 
 def choose(
-    versions: Mapping[str, str], given: Path | None, machine: str, online: Callable[[], bool], refused: bool
+    versions: Mapping[str, str],
+    given: Path | None,
+    machine: str,
+    family: str,
+    online: Callable[[], bool],
+    refused: bool,
 ) -> tuple[list[Source], bool]:
     """Return (a source for each component, whether upstream itself is asked).
 
@@ -67,7 +75,7 @@ def choose(
         return [Source(component, version, False) for component, version in versions.items()], True
     sources, missing = [], []
     for component, version in versions.items():
-        names = filenames(component, version, machine)
+        names = filenames(component, version, machine, family)
         lacking = [name for name in names if given is None or not (given / name).is_file()]
         missing += lacking
         standin = bool(lacking)
@@ -81,7 +89,7 @@ def choose(
 
 
 def fill(
-    runner: Runner, settings: Settings, sources: list[Source], given: Path | None, machine: str
+    runner: Runner, settings: Settings, sources: list[Source], given: Path | None, machine: str, family: str
 ) -> Path:
     """Make .sandbox/mirror hold exactly what is to be installed; returns it."""
     mirror = settings.state / "mirror"
@@ -90,15 +98,19 @@ def fill(
     for source in sources:
         if source.standin:
             build = settings.repository / "tests" / "standins" / "build.py"
-            runner.run(["python3", str(build), "--output", str(mirror), source.component])
+            command = ["python3", str(build), "--output", str(mirror), "--family", family]
+            runner.run([*command, source.component])
         elif given is not None:
-            for name in filenames(source.component, source.version, machine):
+            for name in filenames(source.component, source.version, machine, family):
                 shutil.copy2(given / name, mirror / name)
     return mirror
 
 
-def prepare(runner: Runner, settings: Settings, environment: Mapping[str, str]) -> tuple[list[Source], dict[str, Any]]:
+def prepare(
+    runner: Runner, settings: Settings, distribution: str, environment: Mapping[str, str]
+) -> tuple[list[Source], dict[str, Any]]:
     """Return the sources, and the inventory variables that follow from them."""
+    family = "RedHat" if distribution == "rocky" else "Debian"
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         raise SandboxError(f"enroot is not released for {machine}: use {' or '.join(ARCHITECTURES)}")
@@ -109,8 +121,8 @@ def prepare(runner: Runner, settings: Settings, environment: Mapping[str, str]) 
     versions = {name: default_version(settings.repository, name) for name in ("enroot", "pyxis")}
     url = UPSTREAM.format(version=versions["enroot"], architecture=ARCHITECTURES[machine])
     refused = environment.get("SANDBOX_STANDINS", "") == "never"
-    sources, upstream = choose(versions, given, machine, lambda: reachable(url), refused)
+    sources, upstream = choose(versions, given, machine, family, lambda: reachable(url), refused)
     variables: dict[str, Any] = {f"{source.component}_version": source.version for source in sources}
-    variables["artifacts_platforms"] = [{"os_family": "Debian", "architecture": machine}]
-    variables["artifact_mirror"] = "" if upstream else str(fill(runner, settings, sources, given, machine))
+    variables["artifacts_platforms"] = [{"os_family": family, "architecture": machine}]
+    variables["artifact_mirror"] = "" if upstream else str(fill(runner, settings, sources, given, machine, family))
     return sources, variables

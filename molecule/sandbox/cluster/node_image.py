@@ -7,13 +7,14 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .apt_sources import DEBIAN_KEYRING, Mirror, Source
+from .settings import SUITES
 
-ROOTFS = Path(__file__).resolve().parents[1] / "image" / "rootfs"
+IMAGE = Path(__file__).resolve().parents[1] / "image"
 OVERLAY = "overlay.tar"
 # Nothing that a role installs (Enroot's dependencies, a compiler, Slurm's headers): nodes must
 # be as bare as a site's.
@@ -22,13 +23,16 @@ PACKAGES = (
     "openssh-server procps python3 python3-apt slurm-client slurmctld slurmd sudo systemd "
     "systemd-sysv"
 )
-ONLY_IN = {"trixie": ("sackd",), "bookworm": ()}
+# The node of another name has all that its packages stand for (image/rocky).
+ROCKY = "createrepo-c dnf gcc jq libc6-dev libslurm-dev make parallel python3-dnf rpm squashfs-tools zstd"
+ONLY_IN: dict[str, tuple[str, ...]] = {"trixie": ("sackd",), "bookworm": (), "rocky": tuple(ROCKY.split())}
 # What a role's nodes must not have: a daemon that is present but idle misleads who looks for it.
 UNWANTED = {
     "controller": ("slurmd", "sackd"),
     "login": ("slurmctld", "slurmd", "docker-registry"),
     "compute": ("slurmctld", "sackd", "docker-registry"),
 }
+BE_ROCKY = '--customize-hook=chroot "$1" /usr/local/lib/slipway-sandbox/be_rocky'
 EXCLUDED_PATHS = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 
 
@@ -86,8 +90,8 @@ def key_of(source: Source) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def node_sources(mirror: Mirror, distribution: str) -> tuple[NodeSource, ...]:
-    pairs = [(mirror.archive, distribution), (mirror.security, f"{distribution}-security")]
+def node_sources(mirror: Mirror, suite: str) -> tuple[NodeSource, ...]:
+    pairs = [(mirror.archive, suite), (mirror.security, f"{suite}-security")]
     return tuple(
         NodeSource(found.uri, suite, found.trusted, key_of(found)) for found, suite in pairs if found is not None
     )
@@ -110,11 +114,17 @@ def source_files(found: tuple[NodeSource, ...]) -> dict[str, bytes]:
     return {"etc/apt/sources.list.d/debian.sources": text.encode(), **keys}
 
 
-def overlay(rootfs: Path, rendered: Mapping[str, bytes]) -> bytes:
+def directories(distribution: str) -> tuple[Path, ...]:
+    """What is laid over the image: for every distribution, and for this one."""
+    return tuple(path for path in (IMAGE / "rootfs", IMAGE / distribution) if path.is_dir())
+
+
+def overlay(directories: Iterable[Path], rendered: Mapping[str, bytes]) -> bytes:
     """The files laid over the image, as root's whoever checked the repository out."""
     entries = {
-        str(path.relative_to(rootfs)): (path.read_bytes(), path.stat().st_mode & 0o111)
-        for path in rootfs.rglob("*")
+        str(path.relative_to(directory)): (path.read_bytes(), path.stat().st_mode & 0o111)
+        for directory in directories
+        for path in directory.rglob("*")
         if path.is_file()
     }
     entries.update({name: (data, 0) for name, data in rendered.items()})
@@ -142,7 +152,8 @@ def build_command(recipe: Recipe, directory: Path, output: Path) -> list[str]:
         "--skip=cleanup/apt/lists",
         f"--customize-hook=tar-in {overlay_file} /",
         '--customize-hook=chroot "$1" /usr/local/lib/slipway-sandbox/customize',
-        recipe.distribution,
+        *([BE_ROCKY] if recipe.distribution == "rocky" else []),
+        SUITES[recipe.distribution],
         str(output),
         *mirror_lines(recipe.sources, directory),
     ]

@@ -12,8 +12,10 @@ from pathlib import Path
 from .errors import SandboxError
 
 DEFAULT_NAME = "slipway"
-DISTRIBUTIONS = ("trixie", "bookworm")
+# Each with the Debian that it is made of; `rocky` is Debian under the name of Rocky Linux 9, with dnf.
+SUITES = {"trixie": "trixie", "bookworm": "bookworm", "rocky": "bookworm"}
 DEFAULT_DISTRIBUTION = "trixie"
+NAMES = {"rocky": "Debian 12 under the name of Rocky Linux 9"}
 DEFAULT_COMPUTE = 2
 MAXIMUM_COMPUTE = 32
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -68,8 +70,8 @@ def parse_compute(value: str) -> int:
 
 
 def parse_distribution(value: str) -> str:
-    if value not in DISTRIBUTIONS:
-        raise SandboxError(f"SANDBOX_DISTRIBUTION={value} is not supported: use {' or '.join(DISTRIBUTIONS)}")
+    if value not in SUITES:
+        raise SandboxError(f"SANDBOX_DISTRIBUTION={value} is not supported: use {' or '.join(SUITES)}")
     return value
 
 

@@ -14,7 +14,7 @@ import ansible_runner
 from . import mirror, state
 from .errors import SandboxError
 from .process import Runner
-from .settings import Settings
+from .settings import NAMES, Settings
 from .steps import Steps
 
 INVENTORY = "inventories/sandbox"
@@ -78,12 +78,14 @@ def converge(settings: Settings, variables: Mapping[str, str] = os.environ) -> N
     steps = Steps(settings.state / "log")
     with steps.step("artifacts") as step:
         cluster = state.require(settings.state)
-        sources, extra = mirror.prepare(steps.runner, settings, variables)
+        sources, extra = mirror.prepare(steps.runner, settings, cluster.distribution, variables)
         state.save(settings.state, replace(cluster, vars={**cluster.vars, **extra}))
         refuse(play(settings, log_of(steps.runner), "playbooks/lock.yml", "-e", "artifacts_lock_force=true"))
         step.note = ", ".join(f"{source.component} {source.version}" for source in sources)
     with steps.step("converge") as step:
         refuse(play(settings, log_of(steps.runner), "playbooks/site.yml"))
+    if cluster.distribution in NAMES:
+        print(f"         STAND-IN: the nodes are {NAMES[cluster.distribution]}, and so are its repositories")
     for source in sources:
         if source.standin:
             print(f"         STAND-IN: {source.component} is test equipment of this repository, not upstream's program")

@@ -12,7 +12,7 @@ from .nodes import Network
 from .plan import Existing, Plan
 from .podman import Podman
 from .process import Runner
-from .settings import Settings
+from .settings import NAMES, Settings
 from .state import Cluster, Node
 from .steps import Steps
 
@@ -68,7 +68,8 @@ class Up:
         with self.steps.step("node image") as step:
             recipe = image_cache.node_recipe(self.podman, planned.distribution)
             tags, cached = image_cache.ensure(self.podman, recipe, self.settings.cache, step.announce)
-            step.note = f"{planned.distribution}, {'cached' if cached else 'built'}"
+            name = NAMES.get(planned.distribution, planned.distribution)
+            step.note = f"{name}, {'cached' if cached else 'built'}"
         return tags
 
     def network(self, planned: Plan) -> Network:
@@ -157,7 +158,7 @@ def up(settings: Settings) -> None:
     seed.directories(settings.state)
     with steps.step("host tools") as step:
         flavour = host.detect_cgroup(steps.runner)
-        installed = host.require_tools(steps.runner, flavour)
+        installed = host.require_tools(steps.runner, flavour, settings.distribution)
         step.note = f"installed {', '.join(installed)}" if installed else f"cgroup {flavour}"
     Up(settings, steps, open_podman(steps.runner, settings, flavour), flavour).run()
     print(f"{steps.total():6.1f}s  in all")

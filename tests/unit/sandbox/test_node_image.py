@@ -43,6 +43,24 @@ def test_only_a_distribution_that_has_sackd_gets_it():
     assert "--purge slurmctld sackd docker-registry;" in node_image.strip_script("compute", "trixie")
 
 
+def test_rocky_is_a_debian_with_dnf_and_files_of_its_own():
+    assert {"dnf", "python3-dnf", "rpm"} <= set(node_image.packages("rocky"))
+    command = node_image.build_command(
+        recipe(distribution="rocky", packages=node_image.packages("rocky")), Path("/build"), Path("/out.tar")
+    )
+    assert "bookworm" in command
+    assert any("be_rocky" in word for word in command)
+    assert not any("be_rocky" in word for word in node_image.build_command(recipe(), Path("/build"), Path("/out.tar")))
+    common, own = node_image.directories("rocky")
+    with tarfile.open(fileobj=io.BytesIO(node_image.overlay((common, own), {}))) as archive:
+        names = archive.getnames()
+    assert {"etc/os-release", "etc/ssh/sshd_config.d/slipway-sandbox.conf"} <= set(names)
+    assert node_image.directories("trixie") == (common,)
+    name = (own / "etc/os-release").read_text()
+    assert 'ID="rocky"' in name
+    assert "Debian 12 under the name of Rocky" in name
+
+
 def test_nodes_are_bare_of_what_roles_install():
     installed = set(node_image.packages("trixie"))
     assert not installed & {"gcc", "make", "libslurm-dev", "jq", "gawk", "squashfs-tools", "pigz", "zstd", "parallel"}
@@ -62,8 +80,8 @@ def test_the_overlay_belongs_to_root_and_keeps_what_is_executable(tmp_path):
     script = tmp_path / "bin" / "prepare"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o700)
-    data = node_image.overlay(tmp_path, {"etc/x": b"rendered"})
-    assert data == node_image.overlay(tmp_path, {"etc/x": b"rendered"})
+    data = node_image.overlay([tmp_path], {"etc/x": b"rendered"})
+    assert data == node_image.overlay([tmp_path], {"etc/x": b"rendered"})
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         members = {member.name: (member.uid, member.mode) for member in archive}
     assert members == {"bin/prepare": (0, 0o755), "etc/x": (0, 0o644)}

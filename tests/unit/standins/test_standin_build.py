@@ -44,6 +44,22 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.mark.skipif(not shutil.which("rpmbuild"), reason="rpmbuild builds the RPMs (Debian's package rpm)")
+def test_rpms_are_the_same_every_time_and_say_what_they_are(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert build.main(["--output", str(tmp_path / name), "--family", "RedHat", "enroot"]) == 0
+    machine = os.uname().machine
+    one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert [path.name for path in one] == [f"enroot{end}-4.1.2~standin1-1.el8.{machine}.rpm" for end in ("+caps", "")]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    shape = "%{SUMMARY}\n[%{FILENAMES} %{FILEFLAGS:fflags}\n]"
+    command = ["rpm", "--query", "--package", "--queryformat", shape, one[1]]
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
+    assert told[0].startswith("STAND-IN")
+    assert "/etc/enroot/enroot.conf cn" in told
+    assert "/usr/share/enroot/apparmor.profile " in told
+
+
 def dpkg_deb(*arguments: str | Path) -> str:
     return subprocess.run(["dpkg-deb", *arguments], stdout=subprocess.PIPE, check=True, text=True).stdout
 
