@@ -1,0 +1,144 @@
+"""The platforms that the roles support, and what Ansible makes of the roles' data on each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+FACTS = {
+    "architecture": "x86_64",
+    "packages": {},
+    "packages_broken": [],
+    "storage": {"root": "/scratch/slipway"},
+    "slurm": {
+        "series": "24.11",
+        "headers": {"directory": "/usr/include", "version": "24.11.5"},
+        "config": {"source": "local", "shared": False},
+        "programs": {"srun": "/usr/bin/srun"},
+        "plugstack": {"file": "/etc/slurm/plugstack.conf", "registrations": [], "loaded": None},
+    },
+}
+# Inputs without which a template has little to show.
+INPUTS = {
+    "slurm_controller": "head",
+    "slurm_cluster_hosts": ["head"],
+    "enroot_environment": {"NCCL_DEBUG": "WARN", "TZ": "Europe/Berlin"},
+    "enroot_mounts": ["/scratch /scratch none x-create=dir,bind,rw,nosuid 0 0"],
+}
+
+
+Platform = tuple[str, str]
+
+
+def load(path: Path) -> dict[str, Any]:
+    # Role data may hold lookups and vaults; only plain keys are read here.
+    return yaml.safe_load(path.read_text()) or {} if path.is_file() else {}
+
+
+def platforms() -> list[tuple[str, str]]:
+    """Return every (distribution, release) that any role supports."""
+    found = set()
+    for path in sorted((REPOSITORY / "roles").glob("*/vars/main.yml")):
+        supported = load(path).get("__%s_distributions" % path.parents[1].name, {})
+        found |= {(distribution, release) for distribution, releases in supported.items() for release in releases}
+    return sorted(found)
+
+
+def family(distribution: str) -> str:
+    """Return ansible_facts['os_family'] of a distribution."""
+    return "Debian" if distribution in ("Debian", "Ubuntu") else "RedHat"
+
+
+def variable_files(distribution: str, release: str) -> list[str]:
+    """Return the defaults and variables of all roles, as Ansible would load them on a distribution."""
+    major = release.split(".", maxsplit=1)[0]
+    names = [name for base in (family(distribution), distribution) for name in (base, "%s_%s" % (base, major))]
+    roles = sorted((REPOSITORY / "roles").iterdir())
+    paths = [role / "defaults/main.yml" for role in roles]
+    paths += [role / ("vars/%s.yml" % name) for role in roles for name in dict.fromkeys(["main", *names])]
+    return [str(path) for path in paths if path.is_file()]
+
+
+def play(platform: Platform, expressions: dict[str, str], architecture: str, place: Path) -> dict[str, Any]:
+    """Return a play that writes the values of expressions on a platform into one file."""
+    distribution, release = platform
+    facts = {
+        **FACTS,
+        "architecture": architecture,
+        "distribution": distribution,
+        "distribution_version": release,
+        "distribution_major_version": release.split(".", maxsplit=1)[0],
+        "os_family": family(distribution),
+    }
+    name = "-".join([*platform, architecture])
+    return {
+        "name": name,
+        "hosts": name,
+        "connection": "local",
+        "gather_facts": False,
+        "vars_files": [*variable_files(distribution, release), str(place / "inputs.yml")],
+        "tasks": [
+            {"name": "Be such a node", "ansible.builtin.set_fact": {**facts, "cacheable": True}},
+            {
+                "name": "Evaluate",
+                "ansible.builtin.copy": {
+                    "content": "{{ expressions | to_json }}",
+                    "dest": str(place / (name + ".json")),
+                    "mode": "0644",
+                },
+                "vars": {"expressions": expressions},
+            },
+        ],
+    }
+
+
+def evaluate(
+    expressions: Callable[[Platform], dict[str, str]], architectures: tuple[str, ...], place: Path
+) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Return the values of expressions by (distribution, release, architecture), by one run of Ansible."""
+    cases = [(*platform, architecture) for platform in platforms() for architecture in architectures]
+    hosts = {"-".join(case): {"ansible_python_interpreter": sys.executable} for case in cases}
+    plays = [play(case[:2], expressions(case[:2]), case[2], place) for case in cases]
+    (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (place / "inputs.yml").write_text(yaml.safe_dump(INPUTS))
+    (place / "evaluate.yml").write_text(yaml.safe_dump(plays))
+    # What lies beside Slipway's playbooks reaches a play from there.
+    (place / "group_vars").symlink_to(REPOSITORY / "playbooks/group_vars")
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "evaluate.yml"],
+        cwd=place,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),
+            "ANSIBLE_INJECT_FACT_VARS": "False",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "DEPRECATION" not in done.stderr, done.stderr
+    return {case: json.loads((place / ("-".join(case) + ".json")).read_text()) for case in cases}
+
+
+def golden(text: str, own: Path, common: Path, first: bool) -> Path:
+    """Return the golden file that counts for a text; with UPDATE=1 it is written first.
+
+    What the first of all platforms gets is what any of them gets, and ``own`` is only there where one differs.
+    """
+    if os.environ.get("UPDATE"):
+        own.unlink(missing_ok=True)
+        target = common if first or (common.is_file() and common.read_text() == text) else own
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    found = own if own.is_file() else common
+    assert found.is_file(), "there is no %s: run `UPDATE=1 make render`, and look at it" % own
+    return found

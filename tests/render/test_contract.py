@@ -1,0 +1,79 @@
+"""What each platform gets: files to download, their addresses, packages, kinds of builds, and paths on the node.
+
+`contract/<family>-<architecture>.json` holds it for all distributions of a family, a file of its own where one differs.
+`UPDATE=1 make render` writes the files anew; look at the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster import mirror
+
+from tests.render.platforms import REPOSITORY, Platform, evaluate, family, golden, load, platforms
+
+pytestmark = pytest.mark.slow
+
+CONTRACT = Path(__file__).parent / "contract"
+ARCHITECTURES = ("x86_64", "aarch64")
+CASES = [(*platform, architecture) for platform in platforms() for architecture in ARCHITECTURES]
+Contracts = dict[tuple[str, str, str], dict[str, Any]]
+
+
+def names(platform: Platform) -> dict[str, str]:
+    """Return every variable that differs by family, what is downloaded, and the paths of the files that are kept."""
+    found = {}
+    for role in sorted((REPOSITORY / "roles").iterdir()):
+        shared = load(role / "vars/main.yml")
+        if platform[1] not in shared.get("__%s_distributions" % role.name, {}).get(platform[0], []):
+            continue
+        own = load(role / ("vars/%s.yml" % family(platform[0])))
+        catalogue, files = ("__%s_%s" % (role.name, end) for end in ("catalogue", "managed_files"))
+        found.update({name: "{{ %s }}" % name for name in [*own, catalogue] if name in own or name in shared})
+        if files in shared:
+            found[files] = "{{ %s | map(attribute='path') | sort }}" % files
+    return found
+
+
+@pytest.fixture(scope="module")
+def contracts(tmp_path_factory: pytest.TempPathFactory) -> Contracts:
+    return evaluate(names, ARCHITECTURES, tmp_path_factory.mktemp("contract"))
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_contract(contracts: Contracts, case: tuple[str, str, str]) -> None:
+    text = json.dumps(contracts[case], indent=2, sort_keys=True) + "\n"
+    place = "%s-%s" % (family(case[0]), case[2])
+    own, common = CONTRACT / ("-".join(case) + ".json"), CONTRACT / (place + ".json")
+    first = next(other for other in CASES if (family(other[0]), other[2]) == (family(case[0]), case[2])) == case
+    assert text == golden(text, own, common, first).read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_the_sandbox_knows_the_names_of_what_is_downloaded(contracts: Contracts, case: tuple[str, str, str]) -> None:
+    for component in ("enroot", "pyxis"):
+        catalogue = contracts[case]["__%s_catalogue" % component]
+        version = catalogue[0]["version"]
+        expected = mirror.filenames(component, version, case[2], family(case[0]))
+        assert [entry["filename"] for entry in catalogue] == expected
+
+
+def test_every_distribution_of_the_support_table_is_here() -> None:
+    assert {case[:2] for case in CASES} == {
+        ("AlmaLinux", "9"),
+        ("Amazon", "2023"),
+        ("Debian", "12"),
+        ("Debian", "13"),
+        ("RedHat", "9"),
+        ("Rocky", "9"),
+        ("Ubuntu", "22.04"),
+        ("Ubuntu", "24.04"),
+    }
+
+
+def test_no_contract_without_a_platform() -> None:
+    known = {"-".join(case) for case in CASES} | {"%s-%s" % (family(case[0]), case[2]) for case in CASES}
+    assert {path.stem for path in CONTRACT.iterdir()} <= known
