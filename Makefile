@@ -46,7 +46,7 @@ preflight: venv ## Judge an inventory without changing anything (SITE=name below
 	$(BIN)/ansible-playbook -i inventories/$(SITE) playbooks/preflight.yml
 
 ##@ Tests
-.PHONY: test lint unit static render role test-sandbox
+.PHONY: test lint unit static render role test-sandbox test-matrix
 # One pytest run over everything, so that its summary is the last line and counts all of it.
 test: venv ## Run everything: lint, unit, static, render, role and sandbox tests
 	$(PYTEST)
@@ -69,6 +69,10 @@ role: venv ## One role on sandbox nodes (ROLE=enroot)
 
 test-sandbox: venv ## Everything that needs the sandbox; starts it
 	$(PYTEST) -m 'sandbox or role'
+
+# Python releases that have no name on PATH are left out, and with them what only they can run.
+test-matrix: venv ## Every supported ansible-core, on the control node and against nodes of the sandbox
+	MATRIX=all $(PYTEST) tests/matrix
 
 ##@ Products
 .PHONY: docs bench collection clean

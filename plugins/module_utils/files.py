@@ -19,7 +19,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import mounts
 
 ORIGINALS = "/var/lib/slipway/original"
 TEMPORARY_PREFIX = ".slipway-"
-# What says that Slipway wrote a file: its own name in the path, or this text (ansible_managed) in it.
+# What says that Slipway wrote a file: its own name in the path, or this text (slipway_managed) in it.
 NAME = "slipway"
 MARKER = "Managed by Slipway"
 

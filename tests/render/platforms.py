@@ -101,19 +101,30 @@ def play(platform: Platform, expressions: dict[str, str], architecture: str, pla
 
 
 def evaluate(
-    expressions: Callable[[Platform], dict[str, str]], architectures: tuple[str, ...], place: Path
+    expressions: Callable[[Platform], dict[str, str]],
+    architectures: tuple[str, ...],
+    place: Path,
+    python: Path = Path(sys.executable),
 ) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Return the values of expressions by (distribution, release, architecture), by one run of Ansible."""
+    """Return the values of expressions by (distribution, release, architecture), by one run of Ansible.
+
+    ``python`` is that of the ansible-core to take.
+    """
     cases = [(*platform, architecture) for platform in platforms() for architecture in architectures]
-    hosts = {"-".join(case): {"ansible_python_interpreter": sys.executable} for case in cases}
+    hosts = {"-".join(case): {"ansible_python_interpreter": str(python)} for case in cases}
     plays = [play(case[:2], expressions(case[:2]), case[2], place) for case in cases]
     (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     (place / "inputs.yml").write_text(yaml.safe_dump(INPUTS))
     (place / "evaluate.yml").write_text(yaml.safe_dump(plays))
     # What lies beside Slipway's playbooks reaches a play from there.
     (place / "group_vars").symlink_to(REPOSITORY / "playbooks/group_vars")
+    # Before ansible-core 2.19 a list is templated whole, and with it the templates that it names.
+    for path in REPOSITORY.glob("roles/*/templates/**/*.j2"):
+        target = place / "templates" / path.relative_to(next(up for up in path.parents if up.name == "templates"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
     done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "evaluate.yml"],
+        [python.parent / "ansible-playbook", "-i", "hosts.yml", "evaluate.yml"],
         cwd=place,
         env={
             **os.environ,

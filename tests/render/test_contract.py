@@ -43,12 +43,20 @@ def contracts(tmp_path_factory: pytest.TempPathFactory) -> Contracts:
     return evaluate(names, ARCHITECTURES, tmp_path_factory.mktemp("contract"))
 
 
+def places(case: tuple[str, str, str]) -> tuple[Path, Path]:
+    """Return where a platform's contract may be: in a file of its own, or in its family's."""
+    return CONTRACT / ("-".join(case) + ".json"), CONTRACT / ("%s-%s.json" % (family(case[0]), case[2]))
+
+
+def text_of(contract: dict[str, Any]) -> str:
+    return json.dumps(contract, indent=2, sort_keys=True) + "\n"
+
+
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_contract(contracts: Contracts, case: tuple[str, str, str]) -> None:
-    text = json.dumps(contracts[case], indent=2, sort_keys=True) + "\n"
-    place = "%s-%s" % (family(case[0]), case[2])
-    own, common = CONTRACT / ("-".join(case) + ".json"), CONTRACT / (place + ".json")
-    first = next(other for other in CASES if (family(other[0]), other[2]) == (family(case[0]), case[2])) == case
+    text = text_of(contracts[case])
+    own, common = places(case)
+    first = next(other for other in CASES if places(other)[1] == common) == case
     assert text == golden(text, own, common, first).read_text()
 
 

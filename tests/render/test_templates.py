@@ -68,7 +68,7 @@ def test_text_is_whole(rendered: dict[tuple[str, str, str], str], distribution: 
 
 
 def test_the_header_changes_neither_with_time_nor_with_the_host() -> None:
-    header = load(REPOSITORY / "playbooks/group_vars/all.yml")["ansible_managed"]
+    header = load(REPOSITORY / "playbooks/group_vars/all.yml")["slipway_managed"]
     assert header.startswith(MARKER)
     assert not re.search(r"[%{0-9]", header)
 

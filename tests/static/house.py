@@ -497,9 +497,9 @@ def nothing_is_writable_for_all(root: Path) -> list[str]:
 def templates_say_that_they_are_managed(root: Path) -> list[str]:
     """Whoever opens the file on a node learns where to change it."""
     return [
-        at(root, path, "begin with {{ ansible_managed | comment }}")
+        at(root, path, "begin with {{ slipway_managed | comment }}")
         for path in files(root, "roles/*/templates/**/*")
-        if "ansible_managed" not in "\n".join(line for _number, line in lines(path)[:3])
+        if "slipway_managed" not in "\n".join(line for _number, line in lines(path)[:3])
     ]
 
 

@@ -32,7 +32,7 @@ argument_specs:
   register: __toy_answer
   when: ansible_facts['slurm']['installed']
 """,
-    "roles/toy/templates/etc/toy.conf.j2": "{{ ansible_managed | comment }}\n",
+    "roles/toy/templates/etc/toy.conf.j2": "{{ slipway_managed | comment }}\n",
     "playbooks/site.yml": "- name: Everything\n  hosts: all\n  tasks: []\n",
     "docs/operate/site.md": """# Title
 
@@ -83,7 +83,7 @@ FAULTS: dict[str, list[dict[str, str]]] = {
     "facts_are_read_from_ansible_facts": [
         task("  when: ansible_os_family == 'Debian'\n"),
         task("  when: hostvars[x]['ansible_default_ipv4']\n"),
-        {"roles/toy/templates/etc/toy.conf.j2": "{{ ansible_managed }}\n{{ ansible_hostname }}\n"},
+        {"roles/toy/templates/etc/toy.conf.j2": "{{ slipway_managed }}\n{{ ansible_hostname }}\n"},
         {"inventories/example/group_vars/all/toy.yml": "toy_state: '{{ ansible_distribution }}'\n"},
     ],
     "facts_are_read_in_brackets": [
