@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Mapping, Union
+
+# What a key is set to: a text, a list of them for a key that may stand on several lines, or None for no such key.
+Value = Union[str, list[str], None]
 
 
 def _pattern(key: str, separator: str) -> re.Pattern[str]:
@@ -21,17 +25,25 @@ def active_value(text: str, key: str, separator: str = " ") -> str | None:
     return None
 
 
-def _check(key: str, value: str | None) -> None:
+def _check(key: str, values: list[str]) -> None:
     if not key or key != key.strip() or key[0] in "#;" or set(key) & set("=\n\r"):
         raise ValueError("%r cannot be a key of such a file" % key)
-    if value is not None and set(value) & set("\n\r\0"):
+    if any(set(value) & set("\n\r\0") for value in values):
         raise ValueError("the value of %s has a line break in it" % key)
 
 
-def merge(text: str, settings: dict[str, str | None], keep: list[str], separator: str) -> str:
-    """Return ``text`` with every key of ``settings`` set once, and a final newline.
+def values_of(value: Value) -> list[str]:
+    """Return the values of a key, one for each of its lines."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
 
-    A key of ``keep`` that already has a value is left alone.  ``None`` removes a key.
+
+def merge(text: str, settings: Mapping[str, Value], keep: list[str], separator: str) -> str:
+    """Return ``text`` with every key of ``settings`` set, and a final newline.
+
+    A key stands on one line, and on one line for each item where its value is a list ("bind path" of apptainer.conf).
+    A key of ``keep`` that already has a value is left alone.  ``None`` removes a key, and so does an empty list.
     Lines that are not ours, comments among them, stay as they are and where they are, byte by byte.
     Raises ValueError for a key or value that would be read as something else.
     """
@@ -40,12 +52,13 @@ def merge(text: str, settings: dict[str, str | None], keep: list[str], separator
     if not lines[-1]:
         lines.pop()
     for key, value in settings.items():
-        _check(key, value)
+        values = values_of(value)
+        _check(key, values)
         if key in keep and active_value(text, key, separator):
             continue
         pattern = _pattern(key, separator)
         places = [number for number, line in enumerate(lines) if pattern.match(line)]
-        wanted = [] if value is None else ["%s%s%s" % (key, separator, value)]
+        wanted = ["%s%s%s" % (key, separator, item) for item in values]
         if not places:
             lines += wanted
             continue

@@ -33,7 +33,7 @@ options:
         default: file
       content: {description: The whole text of the file; a final newline is added where it is missing., type: str}
       settings: {description: Keys and values to set in the file; booleans are written as yes and no.
-          A null value removes the key., type: dict}
+          A list sets the key once for each item. A null value removes the key., type: dict}
       keep: {description: 'Keys of O(files[].settings) left alone where the file has a value.', type: list,
         elements: str, default: []}
       separator: {description: What stands between key and value., type: str, default: ' '}
@@ -117,8 +117,10 @@ def mode_bits(text: str | None) -> int | None:
     return int(text, 8)
 
 
-def as_text(value: Any) -> str | None:
+def as_text(value: Any) -> key_values.Value:
     """Return a setting's value as it stands in the file; YAML has made a boolean of a plain yes."""
+    if isinstance(value, list):
+        return [str(as_text(item)) for item in value]
     if isinstance(value, bool):
         return "yes" if value else "no"
     return None if value is None else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import pytest
 from ansible_collections.slipway.containers.plugins.module_utils.settings import active_value, merge
 
@@ -56,9 +58,48 @@ def test_keys_with_blanks_where_an_equals_sign_separates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("", "1"), (" A", "1"), ("#A", "1"), ("A=B", "1"), ("A\nB", "1"), ("A", "1\nB 2"), ("A", "1\r")]
+    ("before", "value", "after"),
+    [
+        ("a = 1\nbind path = /x\n# c\nbind path = /y\nb = 2\n", ["/y", "/z"],
+         "a = 1\nbind path = /y\nbind path = /z\n# c\nb = 2\n"),
+        ("bind path = /x\nb = 2\n", [], "b = 2\n"),
+        ("b = 2\n", ["/x", "/y"], "b = 2\nbind path = /x\nbind path = /y\n"),
+    ],
+)  # fmt: skip
+def test_a_list_has_a_line_for_each_item(before: str, value: list[str], after: str) -> None:
+    assert merge(before, {"bind path": value}, [], " = ") == after
+    assert merge(after, {"bind path": value}, [], " = ") == after
+
+
+def test_apptainers_own_file_is_merged_line_by_line(recorded: Callable[[str], str]) -> None:
+    before = recorded("apptainer-1.4.5/apptainer.conf")
+    settings = {"allow setuid": "no", "bind path": ["/etc/localtime", "/data"], "sessiondir max size": "1024"}
+    after = merge(before, settings, [], " = ")
+    assert set(before.splitlines()) - set(after.splitlines()) == {
+        "allow setuid = yes", "bind path = /etc/hosts", "sessiondir max size = 64"
+    }  # fmt: skip
+    assert set(after.splitlines()) - set(before.splitlines()) == {
+        "allow setuid = no", "bind path = /data", "sessiondir max size = 1024"
+    }  # fmt: skip
+    # A key that begins like another one, and the examples in comments, stay.
+    assert "# allow setuid-mount squashfs = iflimited\n" in after
+    assert "#bind path = /opt\n" in after
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("", "1"),
+        (" A", "1"),
+        ("#A", "1"),
+        ("A=B", "1"),
+        ("A\nB", "1"),
+        ("A", "1\nB 2"),
+        ("A", "1\r"),
+        ("A", ["1", "2\n3"]),
+    ],
 )
-def test_what_would_be_read_as_something_else_is_refused(key: str, value: str) -> None:
+def test_what_would_be_read_as_something_else_is_refused(key: str, value: str | list[str]) -> None:
     with pytest.raises(ValueError, match=r"cannot be a key|line break"):
         merge("A 0\n", {key: value}, [], " ")
 
