@@ -7,7 +7,13 @@ from typing import Any
 
 from ansible.module_utils.facts.system.distribution import Distribution
 
-SYSTEM_FACTS = ("distribution", "distribution_version", "distribution_major_version", "os_family")
+SYSTEM_FACTS = (
+    "distribution",
+    "distribution_release",
+    "distribution_version",
+    "distribution_major_version",
+    "os_family",
+)
 
 
 def system_facts(module: Any) -> dict[str, str]:

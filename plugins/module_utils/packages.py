@@ -9,6 +9,9 @@ DPKG_FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\t${
 RPM_FORMAT = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 # How long to wait before a locked package manager is asked again (seconds).
 LOCK_PAUSE = 5
+# For `apt-get indextargets`. apt leaves a variable that has no value as it stands.
+APT_TARGETS_FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)|$(SOURCESENTRY)"
+DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # dpkg journals status changes here until it has written them; a file left means that it was interrupted.
 DPKG_JOURNAL = "/var/lib/dpkg/updates"
 
@@ -58,6 +61,37 @@ def parse_rpm(text: str) -> Packages:
 def listed_twice(found: Packages) -> list[str]:
     """Return the names that rpm lists in two versions, as an upgrade that was killed leaves them."""
     return [name for name, entries in found.items() if len({entry["arch"] for entry in entries}) < len(entries)]
+
+
+def parse_apt_targets(text: str) -> list[dict[str, str]]:
+    """Return what apt fetches lists from: uri, suite, component, file, and keyring ('' for none, or one in place)."""
+    found: list[dict[str, str]] = []
+    for line in text.splitlines():
+        fields = line.split("|")
+        if len(fields) != 5:
+            continue
+        archive = dict(zip(("uri", "suite", "component", "keyring", "file"), fields))
+        archive["keyring"] = archive["keyring"] if archive["keyring"].startswith("/") else ""
+        archive["file"] = archive["file"].rpartition(":")[0]
+        # One target for each architecture.
+        if archive not in found:
+            found.append(archive)
+    return found
+
+
+def own_archive(archives: list[dict[str, str]], release: str) -> dict[str, str]:
+    """Return uri and keyring of the Debian archive that a node takes its release (``trixie``) from.
+
+    A vendor's archive may use Debian's names of suites and components, too. Without any it is Debian's public one.
+    """
+
+    def is_debians(archive: dict[str, str]) -> bool:
+        return "debian-archive" in archive["keyring"] or ".debian.org/" in archive["uri"]
+
+    found = [archive for archive in archives if (archive["suite"], archive["component"]) == (release, "main")]
+    chosen = sorted(found, key=lambda archive: (not is_debians(archive), bool(archive["keyring"])))
+    uri, keyring = (chosen[0]["uri"], chosen[0]["keyring"]) if chosen else ("http://deb.debian.org/debian/", "")
+    return {"uri": uri, "keyring": keyring or DEBIAN_KEYRING}
 
 
 def missing_files(text: str) -> list[str]:

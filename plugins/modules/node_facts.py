@@ -8,13 +8,15 @@ DOCUMENTATION = r"""
 module: node_facts
 short_description: Read distribution, packages and Slurm of a node in one call
 description:
-  - Sets the facts C(distribution), C(distribution_version), C(distribution_major_version), C(os_family) and
-    C(architecture) as M(ansible.builtin.setup) does, by the same code, C(packages) in the shape of
+  - Sets the facts C(distribution), C(distribution_release), C(distribution_version), C(distribution_major_version),
+    C(os_family) and C(architecture) as M(ansible.builtin.setup) does, by the same code, C(packages) in the shape of
     M(ansible.builtin.package_facts), and C(slurm) as M(slipway.containers.slurm_facts).
   - Three calls in one, because on a cluster that needs nothing the calls are what a converge costs.
   - C(packages_broken) names packages that a killed dpkg or rpm left behind or whose files were deleted, which
     package_facts cannot tell from whole ones, and V(dpkg) when dpkg was interrupted.
   - C(data_mounts) and C(data_directories) are what M(slipway.containers.storage_facts) chooses among.
+  - C(apt_archives) names the archives that apt knows by its own configuration, none where there is no apt, and
+    C(apt_own_archive) the one of them that a Debian node takes its own release from.
   - Changes nothing.
 options:
   packages: {description: Names of the packages to look up., type: list, elements: str, default: []}
@@ -65,6 +67,16 @@ ansible_facts:
       type: list
       elements: str
       sample: [/scratch/slipway]
+    apt_archives:
+      description: The archives of packages that apt knows. C(keyring) is empty where none is named by its path.
+      type: list
+      elements: dict
+      sample: [{uri: 'http://deb.debian.org/debian/', suite: trixie, component: main,
+        keyring: /usr/share/keyrings/debian-archive-keyring.gpg, file: /etc/apt/sources.list.d/debian.sources}]
+    apt_own_archive:
+      description: The archive of the node's own Debian release, and Debian's public one where none is found.
+      type: dict
+      sample: {uri: 'http://deb.debian.org/debian/', keyring: /usr/share/keyrings/debian-archive-keyring.gpg}
     slurm:
       description: See M(slipway.containers.slurm_facts).
       type: dict
@@ -88,6 +100,14 @@ KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 LARGEST = 16 << 20
 # Only what is missing is read from it, and without checksums rpm does not read every file of a package.
 VERIFY_RPM = ["--nodeps", "--nodigest", "--nosignature", "--nofiledigest", "--noscripts"]
+
+
+def apt_archives(module: Any) -> list[dict[str, str]]:
+    """Return the archives that apt knows, by apt's own reading of its configuration."""
+    if not module.get_bin_path("apt-get"):
+        return []
+    command = ["apt-get", "indextargets", "--format", tools.APT_TARGETS_FORMAT, "Created-By: Packages"]
+    return tools.parse_apt_targets(module.run_command(command)[1])
 
 
 def package_facts(module: Any, names: list[str], family: str) -> dict[str, Any]:
@@ -156,11 +176,13 @@ def main() -> None:
     names = module.params["packages"]
     survey = mounts.survey(mounts.parse_mountinfo(read_mountinfo()))
     data = survey["data_directories"]
-    system = system_facts(module)
+    system, archives = system_facts(module), apt_archives(module)
     facts = {
         **system,
         **(package_facts(module, names, system["os_family"]) if names else {}),
         **survey,
+        "apt_archives": archives,
+        "apt_own_archive": tools.own_archive(archives, system["distribution_release"]),
         "files": file_facts(module.params["files"] + [path + end for path in data for end in ("", "/*")]),
         "slurm": gather(Host(), module.params["roster"]),
     }

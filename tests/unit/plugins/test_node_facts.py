@@ -16,7 +16,12 @@ WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\n"
 
 
 def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
-    system = {"distribution": family, "distribution_version": "9", "distribution_major_version": "9"}
+    system = {
+        "distribution": family,
+        "distribution_release": "",
+        "distribution_version": "9",
+        "distribution_major_version": "9",
+    }
     monkeypatch.setattr(
         node_facts, "system_facts", lambda _module: {**system, "os_family": family, "architecture": "x86_64"}
     )
@@ -85,9 +90,7 @@ def test_rpm(run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.Mo
     assert "dpkg" not in log.read_text()
 
 
-def test_what_a_killed_rpm_leaves(
-    run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_rpm_leaves(run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     be(monkeypatch, "RedHat")
     tools(rpm="enroot\\t4.1.2-1.el8\\tx86_64\\nenroot\\t4.1.1-1.el8\\tx86_64\\n")
     assert facts(run_module("node_facts", packages=["enroot"]))[1] == ["enroot"]
@@ -104,11 +107,14 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
     log = tools(dpkg_query=WHOLE, dpkg="")
     found = run_module("node_facts", roster=True)["ansible_facts"]
     assert sorted(found) == [
+        "apt_archives",
+        "apt_own_archive",
         "architecture",
         "data_directories",
         "data_mounts",
         "distribution",
         "distribution_major_version",
+        "distribution_release",
         "distribution_version",
         "files",
         "os_family",
@@ -145,3 +151,10 @@ def test_what_the_patterns_find(
     monkeypatch.setattr(node_facts, "LARGEST", 3)
     found = run_module("node_facts", files=[str(tmp_path / "b")])["ansible_facts"]["files"]
     assert "sha256" not in found[str(tmp_path / "b")]
+
+
+def test_archives(run_module: Run, tools: Callable[..., Path], recorded: Callable[[str], str]) -> None:
+    log = tools(apt_get=recorded("apt-3.0.4/indextargets.txt").replace("\n", "\\n"))
+    found = run_module("node_facts")["ansible_facts"]["apt_archives"]
+    assert [archive["suite"] for archive in found] == ["trixie", "trixie-security", "sid"]
+    assert "indextargets --format $(REPO_URI)" in log.read_text()

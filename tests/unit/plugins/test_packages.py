@@ -159,6 +159,42 @@ def test_missing_files(recorded: Recorded) -> None:
     assert packages.missing_files(text) == ["/etc/enroot/hooks.d/10 x.sh", "/root/.x"]
 
 
+def test_the_archives_that_apt_knows(recorded: Recorded) -> None:
+    keyring, site = "/usr/share/keyrings/debian-archive-keyring.gpg", "/etc/apt/sources.list.d/site.sources"
+    found = packages.parse_apt_targets(recorded("apt-3.0.4/indextargets.txt"))
+    assert [archive["suite"] for archive in found] == ["trixie", "trixie-security", "sid"]
+    assert found[2] == {
+        "uri": "http://deb.debian.org/debian/", "suite": "sid", "component": "main", "keyring": keyring, "file": site
+    }  # fmt: skip
+    # An older apt, and sources that name no key.
+    found = packages.parse_apt_targets(recorded("apt-2.6.1/indextargets.txt"))
+    assert (found[0]["suite"], found[0]["keyring"]) == ("bookworm", "")
+    assert packages.parse_apt_targets("E: nothing\n") == []
+
+
+DEBIANS = {"uri": "http://mirror/debian/", "suite": "trixie", "component": "main", "keyring": ""}
+VENDORS = {**DEBIANS, "uri": "https://vendor/debian/", "keyring": "/etc/apt/keyrings/vendor.gpg"}
+KEYED = {**DEBIANS, "uri": "http://other/", "keyring": "/usr/share/keyrings/debian-archive-keyring.gpg"}
+PUBLIC = {**VENDORS, "uri": "https://deb.debian.org/debian/"}
+
+
+@pytest.mark.parametrize(
+    ("archives", "uri"),
+    [
+        ([VENDORS, DEBIANS], "http://mirror/debian/"),
+        ([VENDORS, DEBIANS, KEYED], "http://other/"),
+        ([DEBIANS, PUBLIC], "https://deb.debian.org/debian/"),
+        ([VENDORS, {**DEBIANS, "suite": "sid"}], "https://vendor/debian/"),
+        ([{**DEBIANS, "component": "stable"}], "http://deb.debian.org/debian/"),
+        ([], "http://deb.debian.org/debian/"),
+    ],
+)
+def test_the_archive_of_the_nodes_own_release(archives: list[dict[str, str]], uri: str) -> None:
+    found = packages.own_archive(archives, "trixie")
+    assert found["uri"] == uri
+    assert found["keyring"].startswith("/")
+
+
 def test_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
     assert not packages.dpkg_was_interrupted()
