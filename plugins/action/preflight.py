@@ -12,7 +12,7 @@ import yaml
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.slipway.containers.plugins.module_utils import inventory_files, preflight
+from ansible_collections.slipway.containers.plugins.module_utils import inventory_files, preflight, refusals
 
 try:
     # From ansible-core 2.19 on only what is marked as trusted is templated.
@@ -108,11 +108,22 @@ class ActionModule(ActionBase):
         defaults = {name: value for role in roles.values() for name, value in role.defaults.items()}
         templar = self._templar.copy_with_new_env(available_variables={**trusted(defaults), **variables})
         known = {name for role in roles.values() for name in role.inputs} | set(defaults)
+
+        def value_of(name: str) -> Any:
+            try:
+                return templar.template(variables.get(name, trusted(defaults.get(name, ""))))
+            except Exception:  # noqa: BLE001 -- a value that cannot be evaluated is a finding of its own
+                return ""
+
         findings: list[preflight.Finding] = []
         for component in dict.fromkeys(map(str, components)):
             if component in roles:
-                findings += preflight.judge_component(roles[component], variables, templar.template, known)
-                findings += preflight.judge_needs(roles[component], roles, variables, templar.template)
+                role = roles[component]
+                findings += preflight.judge_component(role, variables, templar.template, known)
+                findings += preflight.judge_needs(role, roles, variables, templar.template)
+                if preflight.state_of(role, variables, templar.template) == "present":
+                    facts = variables.get("ansible_facts") or {}
+                    findings += refusals.judge(role, value_of, facts, self.exists)
             else:
                 findings.append(preflight.unknown_component(component, roles))
         problems = []
@@ -129,6 +140,11 @@ class ActionModule(ActionBase):
             if not any({**other, "component": ""} == {**problem, "component": ""} for other in problems):
                 problems.append(problem)
         return problems
+
+    @staticmethod
+    def exists(path: str) -> bool:
+        """Tell whether a file is on the control node."""
+        return os.path.exists(os.path.expanduser(path))
 
     def file_of(self, finding: preflight.Finding, variables: dict[str, Any]) -> str:
         """Return the file to edit, with its line where it is known."""

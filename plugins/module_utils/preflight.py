@@ -287,9 +287,7 @@ def judge_distribution(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
     if not distribution:
         problem = "the facts distribution and distribution_major_version are missing: gather facts first"
         return [Finding(role.name, "distribution of the node", "", problem, allowed, edit=False)]
-    # Ubuntu's releases of one year differ, so its version counts with the month.
-    key = "distribution_version" if distribution == "Ubuntu" else "distribution_major_version"
-    release = str(facts.get(key) or "")
+    release = release_of(facts)
     if release in map(str, supported.get(distribution) or []):
         return []
     value = one_line("%s %s" % (distribution, release)).strip()
@@ -298,6 +296,12 @@ def judge_distribution(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
             role.name, "distribution of the node", value, "is not supported by this role", allowed, edit=False
         )
     ]
+
+
+def release_of(facts: Mapping[str, Any]) -> str:
+    """Return the release of a host's distribution; Ubuntu's of one year differ, so there the month counts."""
+    key = "distribution_version" if facts.get("distribution") == "Ubuntu" else "distribution_major_version"
+    return str(facts.get(key) or "")
 
 
 def judge_needs(

@@ -1,0 +1,67 @@
+"""Combinations that a role refuses, judged on values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import preflight, refusals
+
+TEXTS = {"variable": "toy_mode", "problem": "no: {found}; {file}", "allowed": "purge {names}"}
+VALUES = {"toy_mode": "setuid", "toy_version": "1.5", "artifact_mirror": "/mirror/"}
+FACTS = {
+    "distribution": "Ubuntu",
+    "distribution_version": "24.04",
+    "distribution_major_version": "24",
+    "architecture": "x86_64",
+    "packages": {"toy": [{"version": "1.4-1"}], "rival": [{"version": "3"}]},
+}
+
+
+def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> list[preflight.Finding]:
+    role = preflight.Role("toy", data={"__toy_packages": ["toy"], "__toy_refusals": list(declared)})
+    return refusals.judge(role, {**VALUES, **values}.get, FACTS, lambda _path: exists)
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({}, True),
+        ({"inputs": {"toy_mode": ["setuid", "x"]}}, True),
+        ({"inputs": {"toy_mode": ["setuid"], "toy_version": ["1.4"]}}, False),
+        ({"distributions": {"Ubuntu": ["22.04", "24.04"]}}, True),
+        ({"distributions": {"Ubuntu": ["24"]}}, False),
+        ({"distributions": {"Debian": ["12"]}}, False),
+        ({"architectures": ["x86_64"]}, True),
+        ({"architectures": ["aarch64"]}, False),
+        ({"installed": ["rival", "other"]}, True),
+        ({"installed": ["other"]}, False),
+        ({"not_installed": ["rival", "other"]}, False),
+        ({"not_installed": ["other"]}, True),
+        ({"outdated": {"toy": "toy_version"}}, True),
+        ({"outdated": {"other": "toy_version"}}, True),
+        ({"outdated": {"rival": "toy_version"}}, False),
+        ({"mirror_lacks": "toy_{toy_version}.deb"}, True),
+        ({"installed": ["rival"], "architectures": ["aarch64"]}, False),
+    ],
+)
+def test_all_conditions_must_hold(condition: dict[str, Any], holds: bool) -> None:
+    assert bool(judge({**TEXTS, **condition})) == holds
+
+
+def test_the_texts_say_what_was_found() -> None:
+    found = judge({**TEXTS, "installed": ["rival", "other"], "mirror_lacks": "toy_{toy_version}.deb"})
+    assert found == [
+        preflight.Finding("toy", "toy_mode", '"setuid"', "no: toy 1.4-1, rival 3; /mirror/toy_1.5.deb", "purge rival")
+    ]
+
+
+@pytest.mark.parametrize("values", [{"artifact_mirror": ""}, {"artifact_mirror": "https://m"}])
+def test_only_a_directory_can_lack_a_file(values: dict[str, str]) -> None:
+    assert not judge({**TEXTS, "mirror_lacks": "x.deb"}, **values)
+    assert not judge({**TEXTS, "mirror_lacks": "x.deb"}, exists=True)
+
+
+def test_an_unknown_condition_is_no_condition_that_never_holds() -> None:
+    with pytest.raises(ValueError, match="unknown condition instaled"):
+        judge({**TEXTS, "instaled": ["rival"]})
