@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright Slipway contributors. Apache-2.0 (see LICENSE).
+"""Ansible module: ranges of subordinate ids for users, without overlap."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: subid_ranges
+short_description: Give users ranges of subordinate ids that overlap no others
+description:
+  - Reads /etc/subuid and /etc/subgid, and adds a free range for each of O(users) who has none. A line that is there
+    is never changed.
+  - Two lines of different owners with ids in common are refused, whoever they belong to, before anything is written.
+  - Users are looked up by name through NSS, so those of a directory service count. One who is not known is a warning.
+  - Where nsswitch.conf takes the ranges from elsewhere (C(subid), as SSSD's), the files would not be read, and that
+    is refused.
+options:
+  users: {description: Names of the users., type: list, elements: str, required: true}
+  count: {description: Ids in a range; containers expect 65536., type: int, default: 65536}
+  minimum: {description: From which id on a free range is looked for., type: int, required: true}
+  state:
+    description: V(absent) removes the lines that V(present) with the same options writes; those found there stay.
+    type: str
+    choices: [present, absent]
+    default: present
+  subuid: {description: The file of user ids., type: path, default: /etc/subuid}
+  subgid: {description: The file of group ids., type: path, default: /etc/subgid}
+  nsswitch: {description: The file that says where ranges come from., type: path, default: /etc/nsswitch.conf}
+attributes:
+  check_mode: {support: full, description: Reports what would change.}
+  diff_mode: {support: full, description: Shows the text before and after.}
+author: [Slipway contributors]
+"""
+
+EXAMPLES = r"""
+- name: Let two users build images
+  slipway.containers.subid_ranges:
+    users: [alice, bob]
+    minimum: 700000000
+"""
+
+RETURN = r"""
+added:
+  description: The lines that were (or would be) added, by file.
+  type: dict
+  returned: success
+  sample: {/etc/subuid: ['alice:700000000:65536'], /etc/subgid: ['alice:700000000:65536']}
+unknown:
+  description: Users whom this node does not know.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import grp
+import os
+import pwd
+import stat
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.containers.plugins.module_utils import files as tools
+from ansible_collections.slipway.containers.plugins.module_utils import subid
+
+
+def read(path: str) -> str:
+    """Return a file's text byte by byte, '' for one that does not exist; raises OSError."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write(path: str, text: str) -> None:
+    """Replace a file by rename and keep its owner and mode; raises OSError."""
+    mode, owner, group = 0o644, 0, 0
+    if os.path.exists(path):
+        status = os.stat(path)
+        mode, owner, group = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+    # Through a link to where it leads: the name may be the directory service's.
+    tools.write_atomically(os.path.realpath(path), text.encode("utf-8", "surrogateescape"), mode, owner, group)
+
+
+def known_users(names: list[str]) -> dict[str, int]:
+    """Return the ids of those users that this node knows."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = pwd.getpwnam(name).pw_uid
+        except KeyError:
+            continue
+    return found
+
+
+def everybody(entries: list[subid.Entry]) -> dict[str, int]:
+    """Return the ids of the owners of lines: one owner may be named by name here and by number there."""
+    return known_users(sorted({entry.owner.lstrip(subid.DISABLED) for entry in entries}))
+
+
+def problems(texts: dict[str, str]) -> list[str]:
+    """Return a sentence for each pair of lines that overlap."""
+    found = []
+    for path, text in texts.items():
+        entries = subid.parse(text)
+        for one, two in subid.overlaps(entries, everybody(entries)):
+            found.append(
+                "%s: line %d (%s) and line %d (%s) have ids in common"
+                % (path, one.number, one.text, two.number, two.text)
+            )
+    return found
+
+
+def refuse(module: AnsibleModule, texts: dict[str, str]) -> None:
+    """Fail where the files are not what counts, or what they say cannot be kept apart."""
+    params = module.params
+    sources = subid.sources(read(params["nsswitch"]))
+    if sources and "files" not in sources:
+        module.fail_json(
+            msg="%s takes subordinate ids from %s, so that ranges in %s would not be read: "
+            "give the users their ranges there, and name no users here" % (params["nsswitch"], " ".join(sources),
+                                                                          params["subuid"])
+        )  # fmt: skip
+    found = problems(texts)
+    if found:
+        module.fail_json(
+            msg="ranges overlap, so that one user's containers could reach another's files: %s. Nothing was changed. "
+            "Give one of each two another range by hand (it must then chown what it owns under the old one), "
+            "and run again." % "; ".join(found)
+        )
+
+
+def add(module: AnsibleModule, texts: dict[str, str]) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
+    """Return the texts to be, the lines that are new in them, and the users that nobody knows."""
+    params = module.params
+    uids = known_users(params["users"])
+    unknown = [user for user in dict.fromkeys(params["users"]) if user not in uids]
+    for user in unknown:
+        module.warn("%s gets no subordinate ids: this node does not know the user" % user)
+    # A directory service may not list its accounts; those it lists, and all local ones, count.
+    accounts = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
+    wanted = subid.Wanted([user for user in params["users"] if user in uids], params["count"], params["minimum"])
+    try:
+        added = subid.allocate(wanted, texts, uids, accounts)
+    except subid.NoRoom as error:
+        module.fail_json(msg="%s: choose a lower minimum" % error)
+        raise
+    return {path: subid.with_lines(text, added[path]) for path, text in texts.items()}, added, unknown
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "users": {"type": "list", "elements": "str", "required": True},
+            "count": {"type": "int", "default": 65536},
+            "minimum": {"type": "int", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "subuid": {"type": "path", "default": "/etc/subuid"},
+            "subgid": {"type": "path", "default": "/etc/subgid"},
+            "nsswitch": {"type": "path", "default": "/etc/nsswitch.conf"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    before = {path: read(path) for path in (params["subuid"], params["subgid"])}
+    if params["state"] == "present":
+        refuse(module, before)
+        after, added, unknown = add(module, before)
+    else:
+        wanted = subid.Wanted(params["users"], params["count"], params["minimum"])
+        after, added, unknown = {path: subid.without_ours(text, wanted) for path, text in before.items()}, {}, []
+    changed = [path for path in before if before[path] != after[path]]
+    if not module.check_mode:
+        for path in changed:
+            write(path, after[path])
+    module.exit_json(
+        changed=bool(changed),
+        added={path: lines for path, lines in added.items() if lines},
+        unknown=unknown,
+        diff=[
+            {"before_header": path, "after_header": path, "before": before[path], "after": after[path]}
+            for path in changed
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
