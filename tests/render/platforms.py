@@ -17,6 +17,11 @@ FACTS = {
     "architecture": "x86_64",
     "packages": {},
     "packages_broken": [],
+    "apt_archives": [],
+    "apt_own_archive": {
+        "uri": "http://mirror.example.org/debian/",
+        "keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    },
     "storage": {"root": "/scratch/slipway"},
     "slurm": {
         "series": "24.11",

@@ -21,6 +21,7 @@ STANDIN_SUFFIX = "~standin1"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 UPSTREAM = "https://github.com/NVIDIA/enroot/releases/download/v{version}/enroot_{version}-1_{architecture}.deb"
 PROBE_SECONDS = 5
+RELEASES = {"trixie": "13", "bookworm": "12", "rocky": "9"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ def filenames(component: str, version: str, machine: str, family: str) -> list[s
         "RedHat": f"{{}}-{version}-1.el8.{machine}.rpm",
     }[family]
     return [form.format(package) for package in ("enroot", "enroot+caps")]
+
+
+def apptainer_state(mirror: Path | None, version: str, machine: str, distribution: str) -> str:
+    """Return the state of Apptainer: Debian 12 has no package, so without upstream's file nothing can be installed.
+
+    The nodes under the name of Rocky have no repository that holds it.
+
+    ``mirror`` is None where upstream itself is asked.
+    """
+    name = f"apptainer_{version}_{ARCHITECTURES[machine]}.deb"
+    lacking = distribution == "bookworm" and mirror is not None and not (mirror / name).is_file()
+    return "unmanaged" if lacking or distribution == "rocky" else "present"
 
 
 def reachable(url: str) -> bool:
@@ -103,6 +116,9 @@ def fill(
         elif given is not None:
             for name in filenames(source.component, source.version, machine, family):
                 shutil.copy2(given / name, mirror / name)
+    # There is no stand-in for it: Debian 13 has a package.
+    for path in given.glob("apptainer*_*.deb") if given is not None else ():
+        shutil.copy2(path, mirror / path.name)
     return mirror
 
 
@@ -123,6 +139,16 @@ def prepare(
     refused = environment.get("SANDBOX_STANDINS", "") == "never"
     sources, upstream = choose(versions, given, machine, family, lambda: reachable(url), refused)
     variables: dict[str, Any] = {f"{source.component}_version": source.version for source in sources}
-    variables["artifacts_platforms"] = [{"os_family": family, "architecture": machine}]
-    variables["artifact_mirror"] = "" if upstream else str(fill(runner, settings, sources, given, machine, family))
+    variables["artifacts_platforms"] = [
+        {
+            "os_family": family,
+            "architecture": machine,
+            "distribution": "Rocky" if distribution == "rocky" else "Debian",
+            "distribution_version": RELEASES[distribution],
+        }
+    ]
+    filled = None if upstream else fill(runner, settings, sources, given, machine, family)
+    variables["artifact_mirror"] = str(filled or "")
+    apptainer = default_version(settings.repository, "apptainer")
+    variables["apptainer_state"] = apptainer_state(filled, apptainer, machine, distribution)
     return sources, variables

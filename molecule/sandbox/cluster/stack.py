@@ -86,6 +86,8 @@ def converge(settings: Settings, variables: Mapping[str, str] = os.environ) -> N
         refuse(play(settings, log_of(steps.runner), "playbooks/site.yml"))
     if cluster.distribution in NAMES:
         print(f"         STAND-IN: the nodes are {NAMES[cluster.distribution]}, and so are its repositories")
+    if extra["apptainer_state"] == "unmanaged":
+        print(f"         NO APPTAINER: {cluster.distribution} and SANDBOX_ARTIFACT_MIRROR hold no package of it")
     for source in sources:
         if source.standin:
             print(f"         STAND-IN: {source.component} is test equipment of this repository, not upstream's program")
