@@ -15,11 +15,20 @@ pyxis=${pyxis%.tar.gz}
 series=$(srun --version | sed -E 's/^[^ ]+ ([0-9]+\.[0-9]+).*/\1/')
 build=$plugins/$pyxis-slurm-$series/spank_pyxis.so
 
+pin_apptainer() {
+    sed 's/^Suites: trixie$/Suites: sid/; /^$/,$d' /etc/apt/sources.list.d/debian.sources \
+        >/etc/apt/sources.list.d/slipway-apptainer.sources
+    printf '%s\n' 'Package: *' 'Pin: release n=sid' 'Pin-Priority: -10' '' \
+        'Package: apptainer' 'Pin: release n=sid' 'Pin-Priority: 500' >/etc/apt/preferences.d/slipway-apptainer.pref
+}
+
 install_packages() {
-    local packages=("$work"/*.deb)
+    local packages=("$work"/*.deb apptainer fakeroot fuse2fs gocryptfs squashfuse)
     if [[ $1 == yes ]]; then
         packages+=(gcc libc6-dev make libslurm-dev)
     fi
+    pin_apptainer
+    apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "${packages[@]}" >/dev/null
     rm -f "$work"/*.deb
@@ -49,6 +58,20 @@ write_files() {
         "L /run/slipway/pyxis - - - - $data/pyxis" >/etc/tmpfiles.d/slipway-pyxis.conf
 }
 
+write_apptainer_files() {
+    mkdir -p "$original/etc/apptainer" "$data/apptainer"
+    mkdir -m 1777 "$data/apptainer/cache" "$data/apptainer/tmp"
+    ln -s "$data/apptainer" /var/lib/slipway/apptainer
+    cp -p /etc/apptainer/apptainer.conf "$original/etc/apptainer/apptainer.conf"
+    sed -i 's/^allow setuid = yes/allow setuid = no/' /etc/apptainer/apptainer.conf
+    printf 'd %s 0755 root root -\n' "$data/apptainer" >/etc/tmpfiles.d/slipway-apptainer.conf
+    printf 'd %s 1777 root root -\n' "$data/apptainer/cache" "$data/apptainer/tmp" \
+        >>/etc/tmpfiles.d/slipway-apptainer.conf
+    # shellcheck disable=SC2016
+    printf 'export APPTAINER_CACHEDIR=%s/cache/user-$(id -u) APPTAINER_TMPDIR=%s/tmp\n' \
+        /var/lib/slipway/apptainer /var/lib/slipway/apptainer >/etc/profile.d/slipway-apptainer.sh
+}
+
 build_plugin() {
     local directory
     directory=$(mktemp -d)
@@ -63,6 +86,7 @@ case $1 in
     install)
         install_packages "$2"
         write_files
+        write_apptainer_files
         if [[ $2 == yes ]]; then
             build_plugin
         fi

@@ -42,7 +42,8 @@ IDLE_GOAL = 5.0
 LISTING = (
     "dpkg-query -W -f '${Package} ${Version}\\n';"
     " getcap /usr/bin/enroot-*;"
-    " find /etc/enroot /etc/tmpfiles.d /usr/local/lib/slipway /var/lib/slipway /run/enroot /run/slipway"
+    " find /etc/enroot /etc/apptainer /etc/apt /etc/profile.d /etc/tmpfiles.d"
+    " /usr/local/lib/slipway /var/lib/slipway /run/enroot /run/slipway"
     " /scratch/slipway /etc/slurm -user root -printf '%p %M %l\\n' 2>/dev/null || true"
 )
 
@@ -100,8 +101,8 @@ class Bench:
         """Give every measurement bare nodes, and what is to be installed on them; this is not counted."""
         self.down()
         self.run(sys.executable, SANDBOX, "up")
-        sources, variables = mirror.prepare(Runner(), self.wanted, "trixie", os.environ)
         cluster = state.require(self.wanted.state)
+        sources, variables = mirror.prepare(Runner(), self.wanted, cluster.distribution, os.environ)
         state.save(self.wanted.state, replace(cluster, vars={**cluster.vars, **variables}))
         self.ansible("playbooks/lock.yml", "-e", "artifacts_lock_force=true")
         self.installed = ", ".join(
