@@ -65,7 +65,7 @@ render: venv ## Templates of each distribution
 
 role: venv ## One role on sandbox nodes (ROLE=enroot)
 	@test -n "$(ROLE)" || { echo 'Name a role: make role ROLE=enroot' >&2; exit 2; }
-	$(PYTEST) -m role -k "$(ROLE)"
+	$(BIN)/molecule test --destroy=never --scenario-name "$(ROLE)"
 
 test-sandbox: venv ## Everything that needs the sandbox; starts it
 	$(PYTEST) -m 'sandbox or role'

@@ -171,6 +171,18 @@ def roles_are_complete(root: Path) -> list[str]:
 
 
 @rule
+def roles_have_a_scenario(root: Path) -> list[str]:
+    """What is installed on a node is tried alone, and taken out again (.config/molecule/config.yml)."""
+    return [
+        at(root, role, "lacks molecule/%s/%s: see docs/develop/add-a-role.md" % (role.name, name))
+        for role in roles(root)
+        if role.name + "_state" in inputs_of(role)
+        for name in ("molecule.yml", "absent.yml", "present/test_%s.py" % role.name, "absent/test_%s.py" % role.name)
+        if not (root / "molecule" / role.name / name).is_file()
+    ]
+
+
+@rule
 def roles_have_plain_names(root: Path) -> list[str]:
     """A component's one name is snake_case, because it is also a prefix of variables."""
     return [

@@ -33,6 +33,10 @@ argument_specs:
   when: ansible_facts['slurm']['installed']
 """,
     "roles/toy/templates/etc/toy.conf.j2": "{{ slipway_managed | comment }}\n",
+    "molecule/toy/molecule.yml": "scenario: {name: toy}\n",
+    "molecule/toy/absent.yml": "- name: Take it out\n  hosts: all\n  tasks: []\n",
+    "molecule/toy/present/test_toy.py": "def test_toy(): pass\n",
+    "molecule/toy/absent/test_toy.py": "def test_toy(): pass\n",
     "playbooks/site.yml": "- name: Everything\n  hosts: all\n  tasks: []\n",
     "docs/operate/site.md": """# Title
 
@@ -51,6 +55,9 @@ def task(text: str, name: str = "configure") -> dict[str, str]:
 # Rule -> faults; a fault is files that replace those of GOOD. An empty text deletes the file.
 FAULTS: dict[str, list[dict[str, str]]] = {
     "roles_are_complete": [{"roles/toy/%s" % name: ""} for name in house.ROLE_FILES],
+    "roles_have_a_scenario": [
+        {"molecule/toy/%s" % name: ""} for name in ("molecule.yml", "absent.yml", "present/test_toy.py")
+    ],
     "roles_have_plain_names": [{"roles/Toy-Box/tasks/main.yml": "[]\n"}],
     "readmes_are_short": [{"roles/toy/README.md": "line\n" * 81}],
     "main_is_a_table_of_contents": [
