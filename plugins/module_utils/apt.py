@@ -15,6 +15,8 @@ ENVIRONMENT = {
     "NEEDRESTART_SUSPEND": "1",
     "UCF_FORCE_CONFFOLD": "1",
 }
+# apt 3 upgrades whatever is of the same source: for Slurm's headers it would restart Slurm's daemons.
+OTHERS_STAY = ["-o", "APT::Get::Upgrade-By-Source-Package=false"]
 CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
 
 
@@ -67,7 +69,8 @@ class Apt:
         """Install everything in one transaction."""
         self.repair()
         params = self.module.params
-        command = ["apt-get", "-y", "--no-install-recommends", *self.lock, *self.configuration]
+        command = ["apt-get", "-y", "--no-install-recommends", *OTHERS_STAY, *self.lock, *self.configuration]
+        command += [] if params["files"] else ["--no-remove"]
         command += ["--reinstall"] if params["reinstall"] else []
         # apt takes a word with a slash for a file.
         command += ["install", *[os.path.abspath(path) for path in params["files"]], *params["packages"]]

@@ -127,6 +127,14 @@ APT_FAILURES = (
         "a dependency cannot be met: {what}. Check that the distribution's own repositories are enabled.",
     ),
     (r"E: Unable to locate package (?P<what>\S+)", "package {what} is not in the node's apt sources."),
+    (
+        r"E: Version '(?P<what>[^']+)' for '(?P<who>[^']+)' was not found",
+        "the node's apt sources have no {who} of version {what}.",
+    ),
+    (
+        r"(?s)The following packages will be REMOVED:\n(?P<what>(?: +[^\n]+\n)+).*\nE: Packages need to be removed",
+        "apt would remove {what} for it. Nothing is removed to install something else: settle that by hand first.",
+    ),
     (r"(?P<what>dpkg was interrupted)", "{what} and could not be repaired: run `dpkg --configure -a` on the node."),
     (r"E: Could not read meta data from (?P<what>\S+)", "the package file {what} is damaged."),
     (r"dpkg-deb: error: (?P<what>[^\n]+)", "the package file is damaged: {what}."),
@@ -186,7 +194,8 @@ def explain(output: str, failures: Failures, program: str) -> str:
     for pattern, sentence in failures:
         found = re.search(pattern, output)
         if found:
-            return sentence.format(**{key: value.strip().rstrip(".") for key, value in found.groupdict().items()})
+            words = {key: " ".join(value.split()).rstrip(".") for key, value in found.groupdict().items()}
+            return sentence.format(**words)
     errors = [line for line in output.splitlines() if re.match("E:|dpkg: error|Error: .|error: ", line)]
     return errors[-1] if errors else (output.strip().splitlines() or [program + " printed nothing"])[-1]
 
@@ -197,6 +206,7 @@ def lists_are_stale(output: str) -> bool:
         "Unable to locate package",
         r"\b404 +\w",
         "has no installation candidate",
+        "E: Version '[^']+' for '[^']+' was not found",
         "is not going to be installed",
         "but it is not installable",
         "is to be installed",

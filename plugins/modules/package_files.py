@@ -14,7 +14,8 @@ description:
     M(ansible.builtin.dnf) silently takes an older file for a wish to downgrade.
   - What an interrupted package manager left is repaired. Package lists are refreshed only when the first try shows
     that they are stale. A configuration file that an admin changed is kept; one that was deleted comes back.
-  - No package is downgraded, and none is removed that was not named.
+  - No package is downgraded, and none is upgraded because it shares a source with a wanted one.
+    None is removed that was not named, but by apt for the sake of O(files).
   - Without O(files) and O(packages) nothing is done.
 options:
   files: {description: Paths of .deb or .rpm files on the node., type: list, elements: path, default: []}
@@ -22,7 +23,11 @@ options:
     description: What is written to the node first, base64 by path; for files of O(files) that are not there yet.
     type: dict
     default: {}
-  packages: {description: Names of packages., type: list, elements: str, default: []}
+  packages:
+    description: Names of packages, each with a version where one is wanted (C(x=1.2*) for apt, C(x-1.2*) for dnf).
+    type: list
+    elements: str
+    default: []
   state:
     description:
       - V(present) installs O(files) and O(packages).

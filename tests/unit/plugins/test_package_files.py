@@ -15,6 +15,10 @@ Run = Callable[..., dict[str, Any]]
 Answer = tuple[int, str]
 
 
+# Options of every call, tested once.
+DROPPED = ("-o", "APT::Get::Upgrade-By-Source-Package=false", "--no-remove")
+
+
 class Node:
     """Programs by their first words, each with a list of answers, the last of which stays."""
 
@@ -26,7 +30,7 @@ class Node:
         line = " ".join(
             word
             for word in command
-            if not word.startswith(("Dpkg::Options", "DPkg::Lock", "--setopt=")) and word != "-o"
+            if not word.startswith(("Dpkg::Options", "DPkg::Lock", "--setopt=")) and word not in DROPPED
         )
         self.calls.append(line)
         for start, answers in self.answers.items():
@@ -92,6 +96,28 @@ def test_what_cannot_be_written_installs_nothing(run_module: Run, node: Node, tm
 def test_again_although_it_is_installed(run_module: Run, node: Node) -> None:
     run_module("package_files", files=["/tmp/x.deb"], reinstall=True)
     assert node.changes() == ["apt-get -y --no-install-recommends --reinstall install /tmp/x.deb"]
+
+
+def whole_command(monkeypatch: pytest.MonkeyPatch, node: Node, run_module: Run, **parameters: Any) -> str:
+    """Return the last command with all its options."""
+    commands: list[str] = []
+
+    def run(command: list[str], **options: Any) -> tuple[int, str, str]:
+        commands.append(" ".join(command))
+        return node.run_command(command, **options)
+
+    monkeypatch.setattr(AnsibleModule, "run_command", staticmethod(run))
+    run_module("package_files", **parameters)
+    return commands[-1]
+
+
+def test_packages_never_cost_somebody_elses(monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node) -> None:
+    """Nothing is removed, and apt 3 must not restart Slurm to bring its headers."""
+    command = whole_command(monkeypatch, node, run_module, packages=["libslurm-dev=24.11*"])
+    assert " --no-remove " in command and " -o APT::Get::Upgrade-By-Source-Package=false " in command
+    assert command.endswith(" install libslurm-dev=24.11*")
+    # enroot of one version may have to make room for another.
+    assert "--no-remove" not in whole_command(monkeypatch, node, run_module, files=["/tmp/x.deb"])
 
 
 def test_check_mode_does_nothing(run_module: Run, node: Node) -> None:
