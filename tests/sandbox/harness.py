@@ -293,12 +293,10 @@ class Sandbox:
         extra = ["--extra-vars", json.dumps(variables)] if variables else []
         return [str(PROGRAMS / "ansible-playbook"), f"playbooks/{playbook}.yml", *arguments, *extra]
 
-    def play(self, playbook: str, *arguments: str, **variables: Any) -> Run:
-        """Run a playbook with extra variables, and wait for its end."""
-        begin = time.monotonic()
-        command = self.command(playbook, *arguments, **variables)
+    def begin(self, command: list[str]) -> subprocess.Popen[str]:
+        """Start a playbook in a process group of its own."""
         self.settled = self.bare = False
-        done = subprocess.run(
+        return subprocess.Popen(
             command,
             cwd=ROOT,
             env=self.environment(),
@@ -306,10 +304,21 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PLAYBOOK_SECONDS,
-            check=False,
+            start_new_session=True,
         )
-        run = Run(done.returncode, done.stdout, time.monotonic() - begin)
+
+    def play(self, playbook: str, *arguments: str, **variables: Any) -> Run:
+        """Run a playbook with extra variables, and wait for its end."""
+        begin = time.monotonic()
+        command = self.command(playbook, *arguments, **variables)
+        process = self.begin(command)
+        try:
+            output, _ = process.communicate(timeout=PLAYBOOK_SECONDS)
+        except BaseException:
+            # It is in a process group of its own, which an interrupt from the terminal does not reach.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        run = Run(process.returncode, output, time.monotonic() - begin)
         self.settled = run.code == 0 and command == self.command("site")
         self.bare = run.code == 0 and command == self.command("remove")
         sys.stdout.write(f"$ {shlex.join(command)}\n{run.output}\n")
@@ -335,17 +344,7 @@ class Sandbox:
 
         Returns that task's line, or an empty text if the run ended before.
         """
-        self.settled = self.bare = False
-        process = subprocess.Popen(
-            self.command("site"),
-            cwd=ROOT,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        process = self.begin(self.command("site"))
         assert process.stdout is not None
         number = 0
         for line in process.stdout:

@@ -22,6 +22,7 @@ TYPED = (
     "lifecycle",
     "validate",
     "molecule/sandbox",
+    "tests/sandbox",
     "tests/standins",
     "docs",
     "bench",

@@ -28,6 +28,8 @@ def environment(settings: Settings) -> dict[str, str]:
         # The log is read with an editor.
         "ANSIBLE_FORCE_COLOR": "false",
         "ANSIBLE_NOCOLOR": "true",
+        # ansible-playbook lies beside the Python that runs this, whether or not somebody put that on PATH.
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "SANDBOX_NAME": settings.name,
     }
 
