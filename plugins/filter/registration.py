@@ -18,6 +18,7 @@ options:
   proven: {description: Hosts that proved it in this run., type: list, elements: str, required: true}
   absentees: {description: Results of the proof on the other hosts of the inventory., type: list, elements: dict}
   excused: {description: Hosts that the inventory excuses., type: list, elements: str}
+  addresses: {description: C(ansible_host) by inventory name, where it has one., type: dict}
 author: [Slipway contributors]
 """
 
@@ -32,6 +33,7 @@ _value:
   type: dict
 """
 
+import ipaddress
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
 OUT_OF_SERVICE = {"powered_down", "powering_down", "power_down", "future"}
@@ -67,20 +69,37 @@ def _node_out_of_service(node: Node) -> str:
     return "powered off" if flags & OUT_OF_SERVICE else ""
 
 
-def nodes_by_host(roster: Iterable[Node], hosts: Iterable[str]) -> dict[str, list[Node]]:
+def nodes_by_host(
+    roster: Iterable[Node], hosts: Iterable[str], addresses: Mapping[str, str] | None = None
+) -> dict[str, list[Node]]:
     """Return Slurm's nodes by inventory name, those that the inventory does not know by their own.
 
-    Slurm mostly has short names where an inventory has full ones; a short name counts if one host alone has it.
+    A host is known by its inventory name and by its ``ansible_host``, which may be an address or a name. Slurm mostly
+    has short names where an inventory has full ones; a short name or an address counts if one host alone has it.
     """
     known = list(hosts)
-    short = [name.partition(".")[0] for name in known]
+    places = [(addresses or {}).get(name) or "" for name in known]
+    tiers = (known, places, [_short(name) for name in known], [_short(place) for place in places])
     nodes: dict[str, list[Node]] = {}
     for node in roster:
-        names = (node["name"], node.get("hostname"), node.get("address"))
-        exact = [name for name in known if name in names]
-        alike = [name for name, first in zip(known, short) if first in names and short.count(first) == 1]
-        nodes.setdefault((exact or alike or [node["name"]])[0], []).append(node)
+        names = {node["name"], node.get("hostname"), node.get("address")} - {"", None}
+        found = (
+            name
+            for tier in tiers
+            for name, alias in zip(known, tier)
+            if alias in names and (tier is known or tier.count(alias) == 1)
+        )
+        nodes.setdefault(next(found, str(node["name"])), []).append(node)
     return nodes
+
+
+def _short(name: str) -> str:
+    """Return the first label of a name; an address has none."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.partition(".")[0]
+    return ""
 
 
 def roster_gaps(
@@ -89,6 +108,7 @@ def roster_gaps(
     proven: Sequence[str],
     absentees: Iterable[Mapping[str, Any]] = (),
     excused: Sequence[str] = (),
+    addresses: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return {refused, excused, message}; see DOCUMENTATION."""
     if roster is None:
@@ -98,7 +118,7 @@ def roster_gaps(
             "message": "slurmctld does not answer, so nobody can say which nodes would lose their jobs. "
             "Start it (`systemctl status slurmctld` on the controller) and run again. Nothing was registered.",
         }
-    nodes = nodes_by_host(roster, cluster_hosts)
+    nodes = nodes_by_host(roster, cluster_hosts, addresses)
     looked_at = proofs(absentees)
     refused, let_off = {}, {}
     for host in [*cluster_hosts, *(name for name in nodes if name not in cluster_hosts)]:
@@ -130,6 +150,18 @@ def message(refused: Mapping[str, str], let_off: Mapping[str, str]) -> str:
     return "Converge these before they are resumed, until then they would refuse every job: %s." % listed
 
 
+def oldest_slurm(hosts: Sequence[str], slurms: Iterable[Mapping[str, Any]], preferred: str) -> str:
+    """Return the host with the oldest Slurm, of several the preferred one, else the first.
+
+    An older client works with a newer slurmd, and not the other way round: srun of 26.05 in a job of salloc cannot
+    start a step on a slurmd of 24.11 (https://slurm.schedmd.com/upgrades.html has clients come last).
+    """
+    series = {host: slurm.get("series") or "" for host, slurm in zip(hosts, slurms)}
+    # Series are year and month, two digits each.
+    order = sorted(hosts, key=lambda host: (not series[host], series[host], host != preferred))
+    return order[0]
+
+
 def registration_differs(slurm: Mapping[str, Any], plugin: str, arguments: Mapping[str, Any]) -> bool:
     """Return whether a host's Slurm reads anything else than the one registration that is wanted.
 
@@ -146,9 +178,22 @@ def registration_differs(slurm: Mapping[str, Any], plugin: str, arguments: Mappi
     return bool(found != [("required", plugin, wanted)])
 
 
+def registration_live(
+    slurm: Mapping[str, Any], plugin: str, arguments: Mapping[str, Any], build: str
+) -> bool:
+    """Return whether a host's Slurm reads the wanted registration, and a slurmd there has that build in memory."""
+    loaded = slurm["plugstack"]["loaded"]
+    return not registration_differs(slurm, plugin, arguments) and (loaded is None or build in loaded)
+
+
 class FilterModule:
     """Ansible's entry point."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"roster_gaps": roster_gaps, "registration_differs": registration_differs}
+        return {
+            "roster_gaps": roster_gaps,
+            "registration_differs": registration_differs,
+            "registration_live": registration_live,
+            "oldest_slurm": oldest_slurm,
+        }

@@ -12,14 +12,19 @@ from ansible_collections.slipway.containers.plugins.module_utils.slurm_host impo
 CONTROLLER_TIMEOUT = 3.0
 
 
+def node_name(known: Sequence[Evidence]) -> str:
+    """Return the name that a slurmd here has in Slurm."""
+    return next(
+        (str(item.options["node"]) for item in known if item.options.get("node")),
+        os.uname().nodename.split(".")[0],
+    )
+
+
 def controller_facts(
     host: Host, facts: Mapping[str, Any], known: Sequence[Evidence], roster: bool
 ) -> dict[str, Any]:
     """Return running_jobs and, where asked, the roster; one unanswered question ends the asking."""
-    node = next(
-        (item.options["node"] for item in known if item.options.get("node")),
-        os.uname().nodename.split(".")[0],
-    )
+    node = node_name(known)
     extra = {"SLURM_CONF": facts["config"]["file"]} if facts["config"]["file"] else {}
     environment = command.plain_environment(extra)
     scontrol = facts["programs"]["scontrol"]

@@ -36,7 +36,7 @@ ABSENT: dict[str, Any] = {
     "programs": {"srun": None, "scontrol": None, "slurmd": None}, "plugin_directory": None,
     "headers": {"directory": None, "version": None},
     "config": {"source": "none", "file": None, "directory": None, "shared": False},
-    "configless_server": False, "reconfigure": None,
+    "configless_server": False, "node": None, "reconfigure": None,
     "plugstack": {"file": None, "registrations": [], "problems": [], "loaded": None}, "running_jobs": 0,
 }  # fmt: skip
 
@@ -68,6 +68,7 @@ def gather(host: Host, roster: bool) -> dict[str, Any]:
         "config": config,
         "configless_server": slurm_config.enables_configless(values),
         "daemons": daemons,
+        "node": slurm_controller.node_name(known) if daemons["slurmd"] != "absent" else None,
         "reconfigure": slurm_text.reconfigure_means(version) if version else None,
         "plugstack": plugstack_facts(host, config, values, plugin_directory, ignored),
     }

@@ -17,10 +17,12 @@ options:
   user: {description: Account to run as., type: str, default: root}
   account: {description: Slurm account; empty for the user's default., type: str, default: ''}
   partition: {description: Slurm partition; empty for the default one., type: str, default: ''}
+  node: {description: Slurm's name of the node to run on; empty for any., type: str, default: ''}
   container: {description: 'Whether to run the container step; without it only Slurm itself is tried.', type: bool,
     default: true}
   image: {description: Image for O(container); a path must be visible on the nodes., type: str, default: ''}
   salloc: {description: Path of salloc., type: path, required: true}
+  slurm_conf: {description: Slurm's configuration file; empty where Slurm finds it by itself., type: str, default: ''}
   immediate: {description: How long to wait for a free node (seconds)., type: int, default: 10}
   timeout: {description: How long the job may take (seconds)., type: int, default: 180}
 attributes:
@@ -56,7 +58,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import container_proof as tools
-from ansible_collections.slipway.containers.plugins.module_utils.command import run
+from ansible_collections.slipway.containers.plugins.module_utils.command import plain_environment, run
 
 STOP_TIMEOUT = 15
 
@@ -66,7 +68,13 @@ def command(params: dict[str, Any]) -> list[str]:
     words = [params["salloc"], "--nodes=1", "--ntasks=1", "--job-name=slipway-proof"]
     words += ["--immediate=%d" % params["immediate"], "--time=%d" % max(1, -(-params["timeout"] // 60))]
     words += ["--%s=%s" % (key, params[key]) for key in ("account", "partition") if params[key]]
+    words += ["--nodelist=%s" % params["node"]] if params["node"] else []
     return [*words, "sh", "-c", tools.SCRIPT]
+
+
+def slurm_environment(params: dict[str, Any]) -> dict[str, str]:
+    """Return what Slurm's programs need to find their configuration."""
+    return {"SLURM_CONF": params["slurm_conf"]} if params["slurm_conf"] else {}
 
 
 def stop(process: subprocess.Popen[bytes], params: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -84,7 +92,7 @@ def stop(process: subprocess.Popen[bytes], params: dict[str, Any]) -> tuple[byte
     granted = re.search(rb"job allocation (\d+)", errors)
     if granted:
         scancel = os.path.join(os.path.dirname(params["salloc"]), "scancel")
-        run([scancel, granted.group(1).decode()], timeout=30)
+        run([scancel, granted.group(1).decode()], timeout=30, environment=plain_environment(slurm_environment(params)))
     return output, errors
 
 
@@ -92,6 +100,7 @@ def submit(params: dict[str, Any], token: str) -> tuple[int | None, str, str]:
     """Run the job; returns (exit code or None, stdout, stderr)."""
     account = pwd.getpwnam(params["user"])
     environment = {
+        **slurm_environment(params),
         "PATH": os.path.dirname(params["salloc"]) + ":/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": account.pw_dir,
         "USER": params["user"],
@@ -123,9 +132,11 @@ def main() -> None:
             "user": {"type": "str", "default": "root"},
             "account": {"type": "str", "default": ""},
             "partition": {"type": "str", "default": ""},
+            "node": {"type": "str", "default": ""},
             "container": {"type": "bool", "default": True},
             "image": {"type": "str", "default": ""},
             "salloc": {"type": "path", "required": True},
+            "slurm_conf": {"type": "str", "default": ""},
             "immediate": {"type": "int", "default": 10},
             "timeout": {"type": "int", "default": 180},
         },

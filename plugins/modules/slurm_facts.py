@@ -59,6 +59,7 @@ ansible_facts:
           type: dict
         configless_server: {description: Whether the configuration says enable_configless., type: bool}
         daemons: {description: 'active, inactive or absent by daemon.', type: dict}
+        node: {description: 'The name of this host as a node of Slurm, null without slurmd.', type: str}
         reconfigure: {description: 'scontrol from 23.11 on, restart below.', type: str}
         plugstack:
           description:

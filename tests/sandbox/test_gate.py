@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.sandbox
 
 LINK = "/usr/local/lib/slipway/pyxis/spank_pyxis.so"
 PLUGSTACK = "/etc/slurm/plugstack.conf"
+SLURM_CONF = "/etc/slurm/slurm.conf"
 CONTROLLER_INCLUDES = "/etc/slurm/plugstack.conf.d"
 AARCH64 = 183
 # A change of the line that breaks nothing: it has the run go through registration, reload and proof.
@@ -171,6 +174,33 @@ def test_a_failed_proof_brings_the_registration_back(converged: Sandbox) -> None
     converged.serves_jobs()
 
 
+@contextmanager
+def refused_configuration(sandbox: Sandbox) -> Iterator[None]:
+    """Somebody else's slurm.conf: clients read it, and slurmctld refuses it and goes on with the one it has."""
+    sandbox.alter("head", f"cp -a {SLURM_CONF} /root/slurm.conf; echo PriorityType=priority/nosuch >> {SLURM_CONF}")
+    try:
+        yield
+    finally:
+        sandbox.alter("head", f"mv /root/slurm.conf {SLURM_CONF}")
+
+
+def test_a_configuration_that_slurmctld_refuses_brings_the_registration_back(converged: Sandbox) -> None:
+    if slurm_version(converged) < (23, 11, 0):
+        pytest.skip("slurmctld judges its configuration before it takes it from 23.11 on")
+    before = converged.ask("head", f"cat {PLUGSTACK}")
+    with refused_configuration(converged), converged.submissions() as jobs:
+        changed = converged.converge(**CHANGED_ARGUMENTS).failed()
+        after_change = converged.ask("head", f"cat {PLUGSTACK}")
+        removed = converged.play("remove").failed()
+    jobs.none_failed()
+    cause = "`scontrol reconfigure` fails: slurm_reconfigure error"
+    assert cause in changed.text and "The registration and the plugin are as they were before" in changed.text
+    assert cause in removed.text and "nothing was deleted" in removed.text
+    assert after_change == converged.ask("head", f"cat {PLUGSTACK}") == before
+    converged.converge().unchanged()
+    converged.serves_jobs()
+
+
 def test_without_a_free_node_the_registration_is_unproven_and_stays(converged: Sandbox) -> None:
     job = f"--quiet --exclusive --nodes={len(converged.computes)} --job-name=busy --output=/dev/null"
     converged.ask("login1", f"sbatch {job} --wrap 'sleep 600'", "member")
@@ -217,6 +247,7 @@ RUNNING = "squeue --noheader --states=running --user=member --name=sh,batch.sh -
 END_LONG_JOBS = (
     'touch ~/go; for second in $(seq 60); do [ -z "$(squeue -hu member)" ] && exit; sleep 1; done; squeue; false'
 )
+RECONFIGURE = "RUNNING HANDLER [slipway.containers.slurm_handlers : Slurm_handlers | Have every daemon read its"
 LOADED = "cat /proc/$(pgrep -xo slurmd)/maps | grep -o '/.*spank_pyxis.so' | sort -u"
 
 
@@ -239,4 +270,14 @@ def test_running_jobs_survive_a_change_of_version(converged: Sandbox, next_versi
         assert f"/{next_version}-slurm-" in converged.ask(node, LOADED)
         assert converged.ask(node, f"test -e {old} && echo kept") == "kept"
     assert "proven" in run.text
+    assert RECONFIGURE not in run.output, "slurmctld was made to re-execute itself, for a line that did not change"
     converged.runs_containers()
+
+
+def test_a_run_for_one_node_is_proven_on_that_node(converged: Sandbox, next_version: str, tmp_path: Path) -> None:
+    mirror = {"artifact_mirror": str(tmp_path), "artifacts_allow_unlocked": True}
+    run = converged.converge("--limit", "compute2", pyxis_version=next_version, **mirror).succeeded()
+    assert "proven compute2" in run.text
+    assert f"/{next_version}-slurm-" in converged.ask("compute2", LOADED)
+    assert f"/{next_version}-slurm-" not in converged.ask("compute1", LOADED)
+    converged.serves_jobs()

@@ -240,6 +240,17 @@ def test_module_proven(run_module: Any, slurm: Callable[[str], Path], tmp_path: 
     assert "--immediate=10 --time=2 --account=acme --partition=gpu sh -c" in words
 
 
+def test_module_runs_on_one_node_with_a_configuration_of_its_own(
+    run_module: Any, slurm: Callable[[str], Path], tmp_path: Path
+) -> None:
+    salloc = slurm('echo "$SLURM_CONF $@" | head -1 > %s\n' % (tmp_path / "words"))
+    prove(run_module, salloc, node="c1", slurm_conf="/opt/slurm/etc/slurm.conf")
+    words = (tmp_path / "words").read_text()
+    assert words.startswith("/opt/slurm/etc/slurm.conf ") and " --nodelist=c1 sh -c" in words
+    prove(run_module, salloc)
+    assert "--nodelist" not in (tmp_path / "words").read_text()
+
+
 def test_module_says_why_it_is_unproven(
     run_module: Any, slurm: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,9 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.slipway.containers.plugins.filter.registration import (
     nodes_by_host,
+    oldest_slurm,
     registration_differs,
+    registration_live,
     roster_gaps,
 )
 from ansible_collections.slipway.containers.plugins.module_utils import slurm_text
@@ -191,3 +193,55 @@ def test_a_short_name_of_slurm_is_a_full_name_of_the_inventory() -> None:
 def test_a_short_name_that_two_hosts_have_is_nobodys() -> None:
     roster = [node("c1")]
     assert nodes_by_host(roster, ["c1.a.example", "c1.b.example"]) == {"c1": roster}
+
+
+@pytest.mark.parametrize("known_as", ["10.0.0.17", "node17", "node17.example.com"])
+def test_a_host_that_the_inventory_calls_otherwise(known_as: str) -> None:
+    roster = [node("node17", address="10.0.0.17")]
+    assert nodes_by_host(roster, ["gpu017", "gpu018"], {"gpu017": known_as}) == {"gpu017": roster}
+
+
+def test_its_own_name_comes_before_somebody_elses_address() -> None:
+    roster = [node("c1")]
+    assert nodes_by_host(roster, ["proxy", "c1"], {"proxy": "c1"}) == {"c1": roster}
+
+
+def test_an_address_that_two_hosts_have_is_nobodys() -> None:
+    roster = [node("c1", address="127.0.0.1")]
+    assert nodes_by_host(roster, ["a", "b"], {"a": "127.0.0.1", "b": "127.0.0.1"}) == {"c1": roster}
+
+
+def test_the_first_number_of_an_address_is_no_name() -> None:
+    roster = [node("10")]
+    assert nodes_by_host(roster, ["a"], {"a": "10.0.0.1"}) == {"10": roster}
+
+
+@pytest.mark.parametrize(
+    ("loaded", "plugin", "live"),
+    [
+        (["/1/x.so"], "/x.so", True),
+        (None, "/x.so", True),
+        (["/0/x.so"], "/x.so", False),
+        ([], "/x.so", False),
+        (["/1/x.so"], "/y.so", False),
+    ],
+)
+def test_a_registration_is_live_once_slurmd_has_the_build(loaded: Any, plugin: str, live: bool) -> None:
+    slurm = {**SLURM, "plugstack": {**SLURM["plugstack"], "loaded": loaded}}  # type: ignore[dict-item]
+    wanted = {"runtime_path": "/run/pyxis", "sbatch_support": True}
+    assert registration_live(slurm, plugin, wanted, "/1/x.so") is live
+
+
+@pytest.mark.parametrize(
+    ("series", "chosen"),
+    [
+        (["24.11", "24.11", "24.11"], "head"),
+        (["26.05", "24.11", "24.11"], "c1"),
+        (["24.11", None, "23.02"], "c2"),
+        ([None, None, None], "head"),
+    ],
+)
+def test_the_oldest_slurm_proves(series: list[str | None], chosen: str) -> None:
+    # The preferred one need not come first.
+    slurms = [{"series": series[1]}, {"series": series[0]}, {"series": series[2]}]
+    assert oldest_slurm(["c1", "head", "c2"], slurms, "head") == chosen
