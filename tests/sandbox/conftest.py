@@ -20,7 +20,18 @@ from tests.sandbox.harness import Run, Sandbox, driver
 
 # Cheap and reading first, what takes the sandbox apart last.
 # The sandbox with dnf first: it is gone again before the other one is brought up.
-ORDER = ("dnf", "idempotence", "preflight", "drift", "apptainer", "gate", "faults", "removal", "interruption")
+ORDER = (
+    "dnf",
+    "idempotence",
+    "preflight",
+    "drift",
+    "apptainer",
+    "gate",
+    "faults",
+    "removal",
+    "interruption",
+    "mixed_slurm",
+)
 HERE = Path(__file__).parent
 
 
