@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from typing import Any, Callable
 
 import yaml
 from ansible import context
@@ -121,6 +121,7 @@ class ActionModule(ActionBase):
                 role = roles[component]
                 findings += preflight.judge_component(role, variables, templar.template, known)
                 findings += preflight.judge_needs(role, roles, variables, templar.template)
+                findings += preflight.judge_cluster(role, variables, templar.template, self.state_on(role, variables))
                 if preflight.state_of(role, variables, templar.template) == "present":
                     facts = variables.get("ansible_facts") or {}
                     findings += refusals.judge(role, value_of, facts, self.exists)
@@ -145,6 +146,11 @@ class ActionModule(ActionBase):
     def exists(path: str) -> bool:
         """Tell whether a file is on the control node."""
         return os.path.exists(os.path.expanduser(path))
+
+    @staticmethod
+    def state_on(role: preflight.Role, variables: dict[str, Any]) -> Callable[[str], str]:
+        """Return a function from a host's inventory name to a component's state there."""
+        return lambda host: preflight.state_of(role, variables["hostvars"][host], lambda value: value)
 
     def file_of(self, finding: preflight.Finding, variables: dict[str, Any]) -> str:
         """Return the file to edit, with its line where it is known."""

@@ -277,6 +277,46 @@ def judge_versions(role: Role, desired: Any, packages: Mapping[str, Any]) -> lis
     return findings
 
 
+def judge_whole(
+    role: Role, desired: Any, values: Mapping[str, Any], facts: Mapping[str, Any]
+) -> list[Finding]:
+    """Judge whether what is on the node is newer than what would be installed, and yet has to be mended.
+
+    Mending it from the wanted files would be a downgrade, which no package manager makes unasked.
+    """
+    packages = facts.get("packages")
+    packages = packages if isinstance(packages, Mapping) else {}
+    names = [
+        name
+        for name in role.own("packages", [])
+        if as_bool(values.get(role.own("optional_packages", {}).get(name, ""), True))
+    ]
+    newer = {
+        name: str(found["version"])
+        for name in names
+        for found in packages.get(name) or []
+        if versions.compare(str(desired), str(found["version"])) < 0
+    }
+    lacking = ["%s is not installed" % name for name in names if name not in packages]
+    lacking += ["files of %s are missing" % name for name in names if name in (facts.get("packages_broken") or [])]
+    if not newer or not lacking or not re.match(r"v?[0-9]", str(desired)):
+        return []
+    package, version = next(iter(newer.items()))
+    problem = "is newer than %s_version (%s) and not whole: %s" % (role.name, desired, ", ".join(lacking))
+    advice = "%s_version: %s or newer; or on the node: apt-get install --reinstall %s" % (
+        role.name,
+        version.rpartition("-")[0] or version,
+        " ".join("./%s_%s_*.deb" % (name, version) for name in names),
+    )
+    what = "package %s on the node" % package
+    return [Finding(role.name, what, show(version), problem, advice, edit=False)]
+
+
+def as_bool(value: Any) -> bool:
+    """Return a boolean input, which may be text where it was given with -e."""
+    return value if isinstance(value, bool) else str(value).strip().lower() not in ("no", "off", "false", "0", "n", "f")
+
+
 def judge_distribution(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
     """Judge whether the role supports the host's distribution."""
     supported = role.own("distributions", {})
@@ -307,17 +347,64 @@ def release_of(facts: Mapping[str, Any]) -> str:
 def judge_needs(
     role: Role, roles: Mapping[str, Role], variables: Mapping[str, Any], evaluate: Callable[[Any], Any]
 ) -> list[Finding]:
-    """Judge whether a component that is present needs one that is to be absent."""
-    if state_of(role, variables, evaluate) != "present":
+    """Judge whether a component that is present, or unmanaged and found in use, needs one that is to be absent."""
+    state = state_of(role, variables, evaluate)
+    if state != "present" and not (state == "unmanaged" and found_in_use(role, variables)):
         return []
     missing = [
         name
         for name in role.own("needs", [])
         if name in roles and state_of(roles[name], variables, evaluate) == "absent"
     ]
-    problem = "while %s is present, which cannot do without it" % role.name
+    there = "present" if state == "present" else "in use on this host (and unmanaged)"
+    problem = "while %s is %s, which cannot do without it" % (role.name, there)
     allowed = "present or unmanaged; or %s_state: absent as well" % role.name
     return [Finding(name, name + "_state", show("absent"), problem, allowed) for name in missing]
+
+
+def found_in_use(role: Role, variables: Mapping[str, Any]) -> bool:
+    """Tell from the facts whether an unmanaged component is there all the same."""
+    found: Any = variables.get("ansible_facts")
+    for key in role.own("evidence", []):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return bool(role.own("evidence", [])) and bool(found)
+
+
+def judge_cluster(
+    role: Role,
+    variables: Mapping[str, Any],
+    evaluate: Callable[[Any], Any],
+    state_on: Callable[[str], str],
+) -> list[Finding]:
+    """Judge what a component that is present needs of the host's Slurm and of other hosts.
+
+    ``state_on`` returns the component's state on another host, by its inventory name.
+    """
+    if state_of(role, variables, evaluate) != "present":
+        return []
+    findings = []
+    facts = variables.get("ansible_facts")
+    slurm = facts.get("slurm") if isinstance(facts, Mapping) else None
+    slurm = slurm if isinstance(slurm, Mapping) else {}
+    if role.own("needs_slurm", False) and slurm.get("installed") is False:
+        allowed = "install Slurm before, or %s_state: unmanaged for this host" % role.name
+        problem = "was not found, and %s is a plugin of it" % role.name
+        findings.append(Finding(role.name, "Slurm on the node", "", problem, allowed, edit=False))
+    group = role.own("registrar_group", "")
+    if not group:
+        return findings
+    members = list((variables.get("groups") or {}).get(group) or [])
+    if not members:
+        problem = "has no host, so nobody knows where slurmctld runs"
+        allowed = "the inventory's group %s holds the host of slurmctld" % group
+        return [*findings, Finding(role.name, "group %s" % group, "", problem, allowed, edit=False)]
+    config = slurm.get("config") or {}
+    state = state_on(members[0])
+    if state != "present" and (config.get("source") == "configless" or config.get("shared")):
+        problem = "on %s, which holds the registration for this host, where %s is present" % (members[0], role.name)
+        allowed = "present on both, or on neither"
+        findings.append(Finding(role.name, role.name + "_state", show(state), problem, allowed))
+    return findings
 
 
 def state_of(role: Role, variables: Mapping[str, Any], evaluate: Callable[[Any], Any]) -> str:
@@ -379,4 +466,5 @@ def judge_component(
     if not any(finding.variable == role.name + "_version" for finding in findings):
         packages = facts.get("packages")
         findings += judge_versions(role, desired, packages if isinstance(packages, Mapping) else {})
+        findings += judge_whole(role, desired, {**role.defaults, **values}, facts)
     return findings + judge_distribution(role, facts)

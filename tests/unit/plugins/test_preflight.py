@@ -34,9 +34,7 @@ DATA: dict[str, Any] = {
     "__enroot_distributions": {"Debian": ["12", "13"], "Ubuntu": ["22.04"]},
     "__enroot_packages": ["enroot", "enroot+caps"],
     "__enroot_removed_variables": [{"name": "enroot_foo", "replacement": "enroot_config", "since": "0.2.0"}],
-    "__enroot_denied_versions": [
-        {"version": "4.1.0", "reason": "containers do not start", "link": "https://i/261"}
-    ],
+    "__enroot_denied_versions": [{"version": "4.1.0", "reason": "containers do not start", "link": "https://i/261"}],
     "__enroot_minimum_version": {
         "version": "3.4.0",
         "reason": "reads enroot.conf.d",
@@ -57,9 +55,7 @@ ROLE = module.Role(
 )
 
 
-def judge(
-    facts: dict[str, Any] | None = None, role: module.Role = ROLE, **variables: Any
-) -> list[module.Finding]:
+def judge(facts: dict[str, Any] | None = None, role: module.Role = ROLE, **variables: Any) -> list[module.Finding]:
     everything = {"ansible_facts": {**FACTS, **(facts or {})}, **variables}
     return module.judge_component(role, everything, lambda value: value, role.inputs)
 
@@ -135,9 +131,7 @@ def test_bad_values(name: str, value: Any, problem: str, allowed: str) -> None:
 
 
 def test_required_and_not_set() -> None:
-    role = module.Role(
-        "pyxis", {"main": {"options": {"slurm_controller": {"type": "str", "required": True}}}}
-    )
+    role = module.Role("pyxis", {"main": {"options": {"slurm_controller": {"type": "str", "required": True}}}})
     finding = only(judge(role=role))
     assert (finding.variable, finding.problem) == ("slurm_controller", "is required and not set")
     assert judge(role=role, slurm_controller="head") == []
@@ -189,10 +183,10 @@ def test_a_version_below_the_minimum() -> None:
     ],
 )
 def test_versions_found_on_the_node(desired: str, installed: str, refused: bool) -> None:
-    packages = {"enroot": [{"version": installed, "arch": "amd64"}]}
-    findings = judge({"packages": packages}, enroot_version=desired)
+    found = [{"version": installed, "arch": "amd64"}]
+    findings = judge({"packages": dict.fromkeys(ROLE.own("packages", []), found)}, enroot_version=desired)
     assert bool(findings) is refused
-    assert all(finding.variable == "package enroot on the node" and not finding.edit for finding in findings)
+    assert all(finding.variable.endswith(" on the node") and not finding.edit for finding in findings)
 
 
 def test_a_distribution_that_is_not_supported() -> None:
@@ -215,9 +209,7 @@ def test_absent_skips_what_only_an_installation_needs() -> None:
 
 
 def test_all_problems_come_together() -> None:
-    findings = judge(
-        {"distribution": "Plan9"}, enroot_hoks=1, enroot_foo=1, enroot_hooks="x", enroot_version="4.1.0"
-    )
+    findings = judge({"distribution": "Plan9"}, enroot_hoks=1, enroot_foo=1, enroot_hooks="x", enroot_version="4.1.0")
     assert len(findings) == 5
 
 
@@ -307,9 +299,7 @@ def problem(**change: str) -> dict[str, str]:
 
 def test_the_report() -> None:
     problems: dict[str, list[dict[str, str]]] = {"compute%d" % number: [problem()] for number in range(1, 33)}
-    problems["head"] = [
-        problem(variable="", component="preflight", value="", problem="broke", allowed="", file="")
-    ]
+    problems["head"] = [problem(variable="", component="preflight", value="", problem="broke", allowed="", file="")]
     problems["login1"] = []
     assert preflight_report(problems) == (
         "Preflight found 2 problems on 33 hosts. Nothing was changed.\n"
@@ -346,3 +336,87 @@ def test_what_another_component_needs_must_not_be_absent(variables: dict[str, st
     pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, {"__pyxis_needs": ["enroot"]})
     found = module.judge_needs(pyxis, {"enroot": ROLE, "pyxis": pyxis}, variables, lambda value: value)
     assert [finding.variable for finding in found] == refused
+
+
+def test_an_unmanaged_component_that_is_in_use_keeps_what_it_needs() -> None:
+    data = {"__pyxis_needs": ["enroot"], "__pyxis_evidence": ["slurm", "plugstack", "registrations"]}
+    pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, data)
+    roles = {"enroot": ROLE, "pyxis": pyxis}
+
+    def refused(registrations: list[Any]) -> list[module.Finding]:
+        facts = {"slurm": {"plugstack": {"registrations": registrations}}}
+        states = {"enroot_state": "absent", "pyxis_state": "unmanaged", "ansible_facts": facts}
+        return module.judge_needs(pyxis, roles, states, lambda value: value)
+
+    assert refused([]) == []
+    assert "pyxis is in use on this host (and unmanaged)" in only(refused([{"plugin": "/x.so"}])).problem
+
+
+@pytest.mark.parametrize(
+    ("installed", "broken", "capabilities", "why"),
+    [
+        (["enroot", "enroot+caps"], [], True, ""),
+        (["enroot"], [], False, ""),
+        (["enroot"], [], True, "enroot+caps is not installed"),
+        (["enroot", "enroot+caps"], ["enroot"], True, "files of enroot are missing"),
+        (["enroot", "enroot+caps"], ["dpkg"], True, ""),
+    ],
+)
+def test_a_newer_package_that_is_not_whole(
+    installed: list[str], broken: list[str], capabilities: bool, why: str
+) -> None:
+    role = module.Role(
+        "enroot",
+        {},
+        {"enroot_version": "4.1.2"},
+        {
+            "__enroot_packages": ["enroot", "enroot+caps"],
+            "__enroot_optional_packages": {"enroot+caps": "enroot_capabilities_enabled"},
+        },
+    )
+    facts = {"packages": {name: [{"version": "4.2.0-1"}] for name in installed}, "packages_broken": broken}
+    values = {"enroot_capabilities_enabled": capabilities}
+    findings = module.judge_whole(role, "4.1.2", values, facts)
+    if not why:
+        assert findings == []
+        return
+    finding = only(findings)
+    assert why in finding.problem and finding.value == '"4.2.0-1"'
+    assert finding.allowed.startswith("enroot_version: 4.2.0 or newer; or on the node: apt-get install --reinstall ")
+    # The same version is mended from its own files, and an older one is replaced.
+    assert module.judge_whole(role, "4.2.0", values, facts) == []
+    assert module.judge_whole(role, "4.3.0", values, facts) == []
+
+
+SLURM_HERE = {"installed": True, "config": {"source": "configless", "shared": False}}
+
+
+@pytest.mark.parametrize(
+    ("slurm", "groups", "state_there", "refused"),
+    [
+        (SLURM_HERE, {"controller": ["head"]}, "present", []),
+        ({"installed": False}, {"controller": ["head"]}, "present", ["Slurm on the node"]),
+        (SLURM_HERE, {"controller": []}, "present", ["group controller"]),
+        (SLURM_HERE, {}, "present", ["group controller"]),
+        (SLURM_HERE, {"controller": ["head"]}, "unmanaged", ["pyxis_state"]),
+        (SLURM_HERE, {"controller": ["head"]}, "absent", ["pyxis_state"]),
+        # With a file of its own it needs nobody.
+        ({**SLURM_HERE, "config": {"source": "local", "shared": False}}, {"controller": ["head"]}, "unmanaged", []),
+        (
+            {**SLURM_HERE, "config": {"source": "local", "shared": True}},
+            {"controller": ["head"]},
+            "unmanaged",
+            ["pyxis_state"],
+        ),
+    ],
+)
+def test_what_a_part_of_slurm_needs_of_its_cluster(
+    slurm: dict[str, Any], groups: dict[str, list[str]], state_there: str, refused: list[str]
+) -> None:
+    data = {"__pyxis_needs_slurm": True, "__pyxis_registrar_group": "controller"}
+    pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, data)
+    variables = {"ansible_facts": {"slurm": slurm}, "groups": groups}
+    found = module.judge_cluster(pyxis, variables, lambda value: value, lambda _host: state_there)
+    assert [finding.variable for finding in found] == refused
+    elsewhere = {**variables, "pyxis_state": "unmanaged"}
+    assert module.judge_cluster(pyxis, elsewhere, lambda value: value, lambda _host: state_there) == []
