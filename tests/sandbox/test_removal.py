@@ -101,6 +101,21 @@ def test_a_plugin_that_a_node_lacks_is_not_registered(sandbox: Sandbox, removal:
     assert sandbox.ask("head", "grep -c spank_pyxis /etc/slurm/plugstack.conf; true") in ("0", "")
 
 
+def test_a_bare_cluster_can_be_checked_before_its_first_converge(sandbox: Sandbox, removal: Removal) -> None:
+    """--check --diff says what would change, and changes nothing."""
+    sandbox.strip()
+    sandbox.forget_downloads()
+    earlier = snapshots.whole(sandbox)
+    run = sandbox.converge("--check", "--diff").succeeded()
+    after = snapshots.whole(sandbox)
+    for node in sandbox.nodes:
+        assert not snapshots.difference(earlier[node], after[node]), node
+    assert not list(sandbox.build_cache.glob("*"))
+    assert all(counts["changed"] for counts in run.recap.values())
+    assert "+ENROOT_DATA_PATH" in run.output.replace(" ", "")
+    sandbox.bare = True
+
+
 def test_a_converge_after_a_removal_works(sandbox: Sandbox, bare_converge: BareConverge) -> None:
     bare_converge.run.succeeded()
     sandbox.serves_jobs()
