@@ -1,0 +1,54 @@
+"""The dockerd of this node: its program and the process that runs."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.slipway.containers.plugins.module_utils import command
+
+PROGRAM = "dockerd"
+
+
+def find_program(name: str = PROGRAM) -> str:
+    """Return the path of a program on the node, '' where it is not installed."""
+    for directory in command.SEARCH_PATH.split(":"):
+        path = os.path.join(directory, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return ""
+
+
+def process_of(name: str = PROGRAM, proc: str = "/proc") -> int:
+    """Return the process of a daemon that was started first, 0 where none runs.
+
+    A dockerd in a container of the node is a process of the node, too; ours is the one that init started.
+    """
+    for entry in sorted((entry for entry in os.listdir(proc) if entry.isdigit()), key=int):
+        try:
+            with open(os.path.join(proc, entry, "stat"), encoding="utf-8", errors="replace") as stream:
+                before, _parenthesis, after = stream.read().rpartition(")")
+        except OSError:
+            continue
+        if before.partition("(")[2] == name and after.split()[1] == "1":
+            return int(entry)
+    return 0
+
+
+def flags(proc: str = "/proc") -> list[str]:
+    """Return the flags of the dockerd that runs, none where none runs; without the one that names its file."""
+    process = process_of(PROGRAM, proc)
+    if not process:
+        return []
+    try:
+        with open(os.path.join(proc, str(process), "cmdline"), "rb") as stream:
+            words = stream.read().decode("utf-8", "surrogateescape").rstrip("\0").split("\0")[1:]
+    except OSError:
+        return []
+    kept: list[str] = []
+    follows = False
+    for word in words:
+        if follows or word.startswith("--config-file"):
+            follows = word == "--config-file"
+            continue
+        kept.append(word)
+    return kept
