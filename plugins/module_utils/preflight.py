@@ -317,6 +317,18 @@ def as_bool(value: Any) -> bool:
     return value if isinstance(value, bool) else str(value).strip().lower() not in ("no", "off", "false", "0", "n", "f")
 
 
+def judge_conflicts(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
+    """Judge whether something on the node stands in the component's way: a package, or a path without one."""
+    packages, paths = facts.get("packages") or {}, facts.get("files") or {}
+    findings = []
+    for item in role.own("conflicts", []):
+        for kind, found in (("package", item.get("package") in packages), ("path", item.get("path") in paths)):
+            if found:
+                what = "%s %s on the node" % (kind, item[kind])
+                findings.append(Finding(role.name, what, "", item["reason"], item["remedy"], edit=False))
+    return findings
+
+
 def judge_distribution(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
     """Judge whether the role supports the host's distribution."""
     supported = role.own("distributions", {})
@@ -467,4 +479,4 @@ def judge_component(
         packages = facts.get("packages")
         findings += judge_versions(role, desired, packages if isinstance(packages, Mapping) else {})
         findings += judge_whole(role, desired, {**role.defaults, **values}, facts)
-    return findings + judge_distribution(role, facts)
+    return findings + judge_conflicts(role, facts) + judge_distribution(role, facts)

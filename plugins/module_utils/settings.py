@@ -39,11 +39,13 @@ def values_of(value: Value) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def merge(text: str, settings: Mapping[str, Value], keep: list[str], separator: str) -> str:
+def merge(text: str, settings: Mapping[str, Value], keep: list[str], separator: str, until: str = "") -> str:
     """Return ``text`` with every key of ``settings`` set, and a final newline.
 
     A key stands on one line, and on one line for each item where its value is a list ("bind path" of apptainer.conf).
     A key of ``keep`` that already has a value is left alone.  ``None`` removes a key, and so does an empty list.
+    With ``until`` only what stands before the first line that begins with it is looked at, and added to
+    (``[`` of a TOML file: a key after it belongs to a table).
     Lines that are not ours, comments among them, stay as they are and where they are, byte by byte.
     Raises ValueError for a key or value that would be read as something else.
     """
@@ -51,6 +53,9 @@ def merge(text: str, settings: Mapping[str, Value], keep: list[str], separator: 
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
+    end = next((number for number, line in enumerate(lines) if until and line.lstrip().startswith(until)), len(lines))
+    lines, rest = lines[:end], lines[end:]
+    text = "\n".join(lines)
     for key, value in settings.items():
         values = values_of(value)
         _check(key, values)
@@ -65,4 +70,4 @@ def merge(text: str, settings: Mapping[str, Value], keep: list[str], separator: 
         for number in reversed(places[1:]):
             del lines[number]
         lines[places[0] : places[0] + 1] = wanted
-    return "".join(line + "\n" for line in lines)
+    return "".join(line + "\n" for line in lines + rest)

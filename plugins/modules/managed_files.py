@@ -37,6 +37,8 @@ options:
       keep: {description: 'Keys of O(files[].settings) left alone where the file has a value.', type: list,
         elements: str, default: []}
       separator: {description: What stands between key and value., type: str, default: ' '}
+      until: {description: 'What the first line begins with that ends the place of O(files[].settings), such as V([) in
+          TOML.', type: str, default: ''}
       target: {description: What the symbolic link points at., type: str}
       owner: {description: Name or number of the owner., type: str, default: root}
       group: {description: Name or number of the group., type: str, default: root}
@@ -171,7 +173,8 @@ class ManagedFile:
         # A file that is made here says so, so that absent knows it again.
         text = self.before if os.path.lexists(self.path) else "# %s\n" % tools.MARKER
         values = {str(key): as_text(value) for key, value in self.declared["settings"].items()}
-        return key_values.merge(text, values, self.declared["keep"], self.declared["separator"])
+        declared = self.declared
+        return key_values.merge(text, values, declared["keep"], declared["separator"], declared["until"])
 
     def missing(self) -> bool:
         """Return whether a packaged file that we only give attributes is not there."""
@@ -292,6 +295,7 @@ def argument_spec() -> dict[str, Any]:
                 "settings": {"type": "dict"},
                 "keep": {"type": "list", "elements": "str", "default": []},
                 "separator": {"type": "str", "default": " "},
+                "until": {"type": "str", "default": ""},
                 "target": {"type": "str"},
                 "owner": {"type": "str", "default": "root"},
                 "group": {"type": "str", "default": "root"},

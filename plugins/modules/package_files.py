@@ -35,6 +35,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  not_started:
+    description: Units that the packages must not start before they are configured. They are masked meanwhile, and
+      are left disabled; whoever configures them enables and starts them.
+    type: list
+    elements: str
+    default: []
   reinstall: {description: Unpack the files again although their version is installed., type: bool, default: false}
   delete_files: {description: Delete O(files) once they are installed., type: bool, default: false}
   lock_timeout: {description: How long to wait for another package manager (seconds)., type: int, default: 300}
@@ -69,6 +75,8 @@ output:
 
 import base64
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -101,12 +109,26 @@ def write_contents(module: Any) -> None:
             module.fail_json(msg="%s cannot be written, nothing was installed: %s" % (path, error.strerror))
 
 
+@contextmanager
+def masked(module: Any, units: list[str]) -> Iterator[None]:
+    """Keep units from being started, until the next boot at most."""
+    if not units:
+        yield
+        return
+    module.run_command(["systemctl", "mask", "--runtime", *units])
+    try:
+        yield
+    finally:
+        module.run_command(["systemctl", "unmask", "--runtime", *units])
+
+
 def install(module: Any) -> None:
     """Install, and report it."""
     if module.check_mode:
         module.exit_json(changed=True)
     write_contents(module)
-    output = manager(module).install()
+    with masked(module, module.params["not_started"]):
+        output = manager(module).install()
     if module.params["delete_files"]:
         for path in module.params["files"]:
             os.unlink(path)
@@ -131,6 +153,7 @@ def main() -> None:
             "contents": {"type": "dict", "default": {}, "no_log": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "not_started": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},
             "delete_files": {"type": "bool", "default": False},
             "lock_timeout": {"type": "int", "default": 300},

@@ -313,3 +313,12 @@ def test_rpm_erases_nothing_that_others_need(run_module: Run, rocky: Node, recor
         "cannot remove pair-a: pair-a = 2.0 is needed by (installed) pair-b-2.0-1.noarch, "
         "and nothing of others is removed."
     )
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_units_are_masked_while_their_packages_are_installed(run_module: Run, node: Node, fails: bool) -> None:
+    node.answers["apt-get"] = [(100 if fails else 0, "E: nothing known")]
+    result = run_module("package_files", packages=["docker.io"], not_started=["docker.service", "docker.socket"])
+    assert bool(result.get("failed")) == fails
+    units = "--runtime docker.service docker.socket"
+    assert node.changes() == ["systemctl mask " + units, INSTALL + " docker.io", "systemctl unmask " + units]

@@ -420,3 +420,23 @@ def test_what_a_part_of_slurm_needs_of_its_cluster(
     assert [finding.variable for finding in found] == refused
     elsewhere = {**variables, "pyxis_state": "unmanaged"}
     assert module.judge_cluster(pyxis, elsewhere, lambda value: value, lambda _host: state_there) == []
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({}, []),
+        ({"packages": {"podman": []}, "files": {}}, []),
+        ({"packages": {"podman-docker": [{}]}}, ["package podman-docker on the node"]),
+        ({"packages": {}, "files": {"/snap/bin/docker": {}}}, ["path /snap/bin/docker on the node"]),
+    ],
+)
+def test_what_stands_in_a_components_way(facts: dict[str, object], refused: list[str]) -> None:
+    conflicts = [
+        {"package": "podman-docker", "reason": "is another", "remedy": "remove it"},
+        {"path": "/snap/bin/docker", "reason": "is a snap", "remedy": "remove it"},
+    ]
+    docker = module.Role("docker", {}, {"docker_state": "absent"}, {"__docker_conflicts": conflicts})
+    found = module.judge_conflicts(docker, facts)
+    assert [finding.variable for finding in found] == refused
+    assert all(finding.allowed == "remove it" for finding in found)
+    # It is absent, and so nothing is in its way.
+    assert not module.judge_component(docker, {"ansible_facts": facts}, lambda value: value, set())

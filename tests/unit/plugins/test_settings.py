@@ -108,3 +108,24 @@ def test_the_first_uncommented_value_is_the_one_that_counts() -> None:
     assert active_value("#A 9\nA 1\nA 2\n", "A") == "1"
     assert active_value("A\n", "A") == ""
     assert active_value("AB 1\n", "A") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", 'root = "/x"\n'),
+        ("version = 2\n", 'version = 2\nroot = "/x"\n'),
+        ('root = "/old"\n[table]\nroot = 1\n', 'root = "/x"\n[table]\nroot = 1\n'),
+        ("v = 2\n\n[table]\n [table.x]\nroot = 1\n", 'v = 2\n\nroot = "/x"\n[table]\n [table.x]\nroot = 1\n'),
+        ("  [table]\n", 'root = "/x"\n  [table]\n'),
+        ('#root = "/var"\n[table]', '#root = "/var"\nroot = "/x"\n[table]\n'),
+    ],
+)
+def test_only_what_stands_before_the_first_table(before: str, after: str) -> None:
+    settings = {"root": '"/x"'}
+    assert merge(before, settings, [], " = ", "[") == after
+    assert merge(after, settings, [], " = ", "[") == after
+
+
+def test_a_key_of_a_table_is_not_kept_for_one_before_it() -> None:
+    assert merge("[table]\nroot = 1\n", {"root": "2"}, ["root"], " = ", "[") == "root = 2\n[table]\nroot = 1\n"

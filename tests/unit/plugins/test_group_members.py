@@ -1,0 +1,111 @@
+"""Who is put into a group and who is taken out."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import command
+from ansible_collections.slipway.containers.plugins.module_utils import group_members as tools
+from ansible_collections.slipway.containers.plugins.modules import group_members as module
+
+ACCOUNTS = {"alice": 1001, "bob": 1002, "carol": 104}
+GROUP = tools.Group("docker", 104, ("bob",))
+Run = Callable[..., dict[str, Any]]
+
+
+def judge(wanted: list[str], group: tools.Group = GROUP, local: tools.Group | None = GROUP, **options: bool):
+    return tools.judge(wanted, group, local, ACCOUNTS.get, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("root:x:0:\ndocker:x:104:a,b\n", tools.Group("docker", 104, ("a", "b"))),
+        ("docker:x:104:\n", tools.Group("docker", 104, ())),
+        ("docker2:x:104:\nnot a line\n+docker:::\n", None),
+        ("", None),
+    ],
+)
+def test_local_group(text: str, expected: tools.Group | None) -> None:
+    assert tools.local_group(text, "docker") == expected
+
+
+def test_who_is_missing_is_added_once() -> None:
+    assert judge(["alice", "bob", "alice"]) == tools.Judgement(add=["alice"])
+
+
+def test_whose_own_group_it_is_needs_nothing() -> None:
+    assert judge(["carol"]) == tools.Judgement()
+
+
+def test_an_unknown_account_is_named() -> None:
+    assert judge(["ghost", "alice"]) == tools.Judgement(add=["alice"], unknown=["ghost"])
+
+
+def test_others_stay_unless_it_is_exclusive() -> None:
+    assert judge(["alice"]).remove == []
+    assert judge(["alice"], exclusive=True).remove == ["bob"]
+    assert judge([], exclusive=True).remove == ["bob"]
+
+
+def test_absent_takes_out_the_listed_members() -> None:
+    assert judge(["alice", "bob", "ghost"], present=False) == tools.Judgement(remove=["bob"])
+
+
+def test_a_group_of_a_directory_service_is_left_alone() -> None:
+    group = tools.Group("docker", 6000, ("bob", "dave"))
+    found = judge(["alice", "bob"], group, None, exclusive=True)
+    assert (found.add, found.remove) == ([], [])
+    assert len(found.notes) == 2
+    assert "docker (6000)" in found.notes[0] and "add alice there" in found.notes[0]
+    assert "remove dave there" in found.notes[1]
+    assert judge(["bob"], group, None) == tools.Judgement()
+    assert judge(["bob"], group, None, present=False) == tools.Judgement()
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path) -> list[list[str]]:
+    """A node with a group of its own; returns the calls of its programs."""
+    calls: list[list[str]] = []
+    (tmp_path / "group").write_text("docker:x:104:bob\n")
+    monkeypatch.setattr(module, "GROUPS", str(tmp_path / "group"))
+    monkeypatch.setattr(module, "resolved", lambda name: GROUP if name == "docker" else None)
+    monkeypatch.setattr(module, "primary_of", ACCOUNTS.get)
+    monkeypatch.setattr(
+        command, "run", lambda arguments, _seconds: calls.append(list(arguments)) or command.Output(0, "", "")
+    )
+    return calls
+
+
+def test_the_module_adds_and_removes(run_module: Run, node: list[list[str]]) -> None:
+    options = {"group": "docker", "members": ["alice", "ghost"], "exclusive": True}
+    foretold = run_module("group_members", check=True, **options)
+    assert not node
+    result = run_module("group_members", **options)
+    assert node == [["gpasswd", "--add", "alice", "docker"], ["gpasswd", "--delete", "bob", "docker"]]
+    assert foretold == result
+    assert (result["changed"], result["added"], result["removed"], result["unknown"]) == (
+        True, ["alice"], ["bob"], ["ghost"],
+    )  # fmt: skip
+    assert result["diff"] == {"before": "bob\n", "after": "alice\n"}
+    assert "ghost: no such account" in str(result["warnings"])
+
+
+def test_the_module_leaves_what_is_right(run_module: Run, node: list[list[str]]) -> None:
+    result = run_module("group_members", group="docker", members=["bob"], number=4321)
+    assert (result["changed"], result["number"], node) == (False, 104, [])
+
+
+def test_the_module_makes_a_group_only_with_a_number(run_module: Run, node: list[list[str]]) -> None:
+    assert not run_module("group_members", group="new", members=["alice"])["changed"]
+    assert run_module("group_members", group="new", members=["alice"], check=True)["changed"]
+    assert not node
+    assert run_module("group_members", group="new", number=4321)["changed"]
+    assert node == [["groupadd", "--system", "--gid", "4321", "new"]]
+
+
+@pytest.mark.parametrize("name", ["-a", "a b", "a:b", "", "a,b"])
+def test_odd_names_are_refused(run_module: Run, node: list[list[str]], name: str) -> None:
+    assert "is not the name of an account" in run_module("group_members", group="docker", members=[name])["msg"]
+    assert not node
