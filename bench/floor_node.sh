@@ -23,7 +23,7 @@ pin_apptainer() {
 }
 
 install_packages() {
-    local packages=("$work"/*.deb apptainer fakeroot fuse2fs gocryptfs squashfuse)
+    local packages=("$work"/*.deb docker.io docker-cli apptainer fakeroot fuse2fs gocryptfs squashfuse)
     if [[ $1 == yes ]]; then
         packages+=(gcc libc6-dev make libslurm-dev)
     fi
@@ -72,6 +72,23 @@ write_apptainer_files() {
         /var/lib/slipway/apptainer /var/lib/slipway/apptainer >/etc/profile.d/slipway-apptainer.sh
 }
 
+write_docker_files() {
+    local units=/etc/systemd/system
+    mkdir -p "$original/etc/docker" "$original/etc/containerd" $units/{docker.service,containerd.service,docker.socket}.d
+    # Says that there was none.
+    touch "$original/etc/docker/daemon.json"
+    printf '{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}, "live-restore": true,
+        "data-root": "%s", "insecure-registries": ["head:5000"]}\n' "$data/docker" >/etc/docker/daemon.json
+    cp -p /etc/containerd/config.toml "$original/etc/containerd/"
+    sed -i "0,/^\[/s|^\[|root = \"$data/containerd\"\n[|" /etc/containerd/config.toml
+    printf '%s\n' '[Unit]' "RequiresMountsFor=$data/docker $data/containerd" |
+        tee $units/docker.service.d/slipway.conf >$units/containerd.service.d/slipway.conf
+    printf '%s\n' '[Socket]' SocketUser=root SocketGroup=docker SocketMode=0660 >$units/docker.socket.d/zz-slipway.conf
+    gpasswd --add member docker >/dev/null
+    systemctl daemon-reload
+    systemctl restart containerd docker
+}
+
 build_plugin() {
     local directory
     directory=$(mktemp -d)
@@ -87,6 +104,7 @@ case $1 in
         install_packages "$2"
         write_files
         write_apptainer_files
+        write_docker_files
         if [[ $2 == yes ]]; then
             build_plugin
         fi

@@ -1,12 +1,17 @@
-"""The dockerd of this node: its program and the process that runs."""
+"""The dockerd of this node: its program, the process that runs, and what it says about itself."""
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
+import socket
+from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import command
 
 PROGRAM = "dockerd"
+SOCKET = "/run/docker.sock"
 
 
 def find_program(name: str = PROGRAM) -> str:
@@ -52,3 +57,50 @@ def flags(proc: str = "/proc") -> list[str]:
             continue
         kept.append(word)
     return kept
+
+
+def containers(proc: str = "/proc") -> int:
+    """Return how many containers of containerd run: each has one shim, which outlives both daemons."""
+    count = 0
+    for entry in os.listdir(proc):
+        if entry.isdigit():
+            try:
+                with open(os.path.join(proc, entry, "comm"), encoding="utf-8", errors="replace") as stream:
+                    count += stream.read().startswith("containerd-shim")
+            except OSError:
+                continue
+    return count
+
+
+def was_replaced(process: int, proc: str = "/proc") -> bool:
+    """Tell whether a process runs a program that is no longer on the disk, as after an upgrade."""
+    try:
+        return os.readlink(os.path.join(proc, str(process), "exe")).endswith(" (deleted)")
+    except OSError:
+        return False
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a local socket."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(SOCKET)
+
+
+def info(seconds: float) -> dict[str, Any] | None:
+    """Return what Docker says about itself (GET /info), None where it does not answer within ``seconds``.
+
+    Asking starts a Docker that is stopped: systemd listens for it.
+    """
+    connection = _SocketConnection("localhost", timeout=seconds)
+    try:
+        connection.request("GET", "/info")
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return found if answer.status == 200 and isinstance(found, dict) else None

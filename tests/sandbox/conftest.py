@@ -25,6 +25,7 @@ ORDER = (
     "idempotence",
     "preflight",
     "drift",
+    "docker",
     "apptainer",
     "gate",
     "faults",

@@ -79,6 +79,7 @@ OURS = (
     "/etc/enroot", "/etc/tmpfiles.d", "/etc/slurm", "/usr/local/lib/slipway", "/usr/share/enroot", "/usr/bin",
     "/usr/lib/enroot", "/run/slipway", "/run/slurm/conf/plugstack.conf", "/var/cache/slipway", "/var/lib/slipway",
     "/scratch/slipway/pyxis", "/etc/apptainer", "/etc/apt", "/etc/profile.d", "/etc/subuid", "/etc/subgid",
+    "/etc/docker", "/etc/containerd", "/etc/systemd/system", "/etc/group", "/run/docker.sock/",
     # A slash: itself, and not the images and containers in it.
     "/scratch/slipway/enroot/data/", "/scratch/slipway/enroot/cache/", "/scratch/slipway/enroot/tmp/", "/run/enroot/",
     "/scratch/slipway/apptainer/cache/", "/scratch/slipway/apptainer/tmp/",

@@ -13,8 +13,8 @@ from tests.sandbox.harness import Run, Sandbox, Submissions
 
 pytestmark = pytest.mark.sandbox
 
-# The READMEs of the roles: what stays.
-KEPT = ("/var/lib/slipway", "/scratch/slipway")
+# The README.md of roles enroot, pyxis and docker: what stays.
+KEPT = ("/var/lib/slipway", "/scratch/slipway", "/var/lib/containerd", "/etc/cni", "/etc/group", "/etc/gshadow")
 # What the packages that stay write when they are installed, and dpkg lists for none of them.
 OF_PACKAGES = ("/etc/alternatives/", "/etc/rc")
 
@@ -65,6 +65,8 @@ def test_a_removal_leaves_the_packages_of_before(removal: Removal, before: dict[
         assert not changed, f"{node}: {changed}"
         # What enroot depended on and what the build needed stay: removing them is the admin's to decide.
         assert not {"package enroot", "package enroot+caps", "package apptainer"} & set(left), node
+        # Purging docker.io would take the images with it.
+        assert "config-files" in left["package docker.io"][1], node
 
 
 def test_a_removal_leaves_the_files_of_before(

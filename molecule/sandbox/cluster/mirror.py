@@ -151,4 +151,7 @@ def prepare(
     variables["artifact_mirror"] = str(filled or "")
     apptainer = default_version(settings.repository, "apptainer")
     variables["apptainer_state"] = apptainer_state(filled, apptainer, machine, distribution)
+    if distribution == "rocky":
+        # Nor does one of their repositories hold Docker.
+        variables["docker_state"] = "unmanaged"
     return sources, variables

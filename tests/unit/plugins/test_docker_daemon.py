@@ -91,7 +91,7 @@ def test_no_keys(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (b'{\n  "debug": true,\n}', "line 3, column 1"),
+        (b'{\n  "debug": tru\n}', "line 2, column 12"),
         (b'{"debug": true', "line 1, column 15"),
         (b'{}\n{"a": 1}', "line 2, column 1"),
         (b"[]", "found list"),

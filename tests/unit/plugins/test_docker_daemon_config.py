@@ -159,13 +159,13 @@ def test_a_link_is_replaced_and_comes_back(run: Run, file: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_an_invalid_file_is_refused_kept_and_untouched(run: Run, file: Path, tmp_path: Path, state: str) -> None:
-    write(file, '{\n  "debug": true,\n}\n')
+    write(file, '{\n  "debug": tru\n}\n')
     checked = run(OURS, state, check=True)
     assert checked["failed"] and not (tmp_path / "refused").exists()
     result = run(OURS, state)
     assert result["failed"] and not result["changed"]
-    assert "line 3, column 1" in result["msg"] and str(file) in result["msg"] and result["backup"] in result["msg"]
-    assert Path(result["backup"]).read_bytes() == file.read_bytes() == b'{\n  "debug": true,\n}\n'
+    assert "line 2, column 12" in result["msg"] and str(file) in result["msg"] and result["backup"] in result["msg"]
+    assert Path(result["backup"]).read_bytes() == file.read_bytes() == b'{\n  "debug": tru\n}\n'
     assert run(OURS, state)["backup"] == result["backup"]
     assert len(list((tmp_path / "refused").iterdir())) == 1
 

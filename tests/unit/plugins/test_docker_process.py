@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,47 @@ def test_the_flag_that_names_its_file_is_left_out(proc: Path, words: list[str]) 
 def test_none_runs(proc: Path) -> None:
     assert tools.process_of("dockerd", str(proc)) == 0
     assert tools.flags(str(proc)) == []
+
+
+def test_each_container_has_a_shim(proc: Path) -> None:
+    for number, name in enumerate(["containerd", "containerd-shim", "containerd-shim", "dockerd"], 10):
+        (proc / str(number)).mkdir()
+        (proc / str(number) / "comm").write_text(name + "\n")
+    assert tools.containers(str(proc)) == 2
+
+
+def test_a_program_that_was_replaced(proc: Path) -> None:
+    for number, program in ((5, "/usr/sbin/dockerd"), (6, "/usr/sbin/dockerd (deleted)")):
+        (proc / str(number)).mkdir()
+        (proc / str(number) / "exe").symlink_to(program)
+    assert [tools.was_replaced(number, str(proc)) for number in (5, 6, 7)] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"Driver": 1}', {"Driver": 1}),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n{}", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope", None),
+        (b"", None),
+    ],
+)
+def test_what_docker_says_about_itself(monkeypatch: pytest.MonkeyPatch, answer: bytes, expected: object) -> None:
+    # The path of such a socket must be short.
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as server:
+        path = directory + "/docker.sock"
+        monkeypatch.setattr(tools, "SOCKET", path)
+        assert tools.info(1) is None
+        server.bind(path)
+        server.listen()
+
+        def serve() -> None:
+            connection, _address = server.accept()
+            with connection:
+                assert connection.recv(4096).startswith(b"GET /info HTTP/1.1")
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert tools.info(5) == expected
+        thread.join()
