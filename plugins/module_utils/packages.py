@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-DPKG_FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\t${db:Status-Eflag}\n"
+DPKG_FIELDS = ("Package", "Version", "Architecture", "db:Status-Status", "db:Status-Eflag", "db:Status-Want")
+DPKG_FORMAT = r"\t".join("${%s}" % field for field in DPKG_FIELDS) + r"\n"
 RPM_FORMAT = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 # How long to wait before a locked package manager is asked again (seconds).
 LOCK_PAUSE = 5
@@ -37,14 +38,29 @@ def parse_dpkg(text: str) -> tuple[Packages, list[str]]:
     broken: list[str] = []
     for line in text.splitlines():
         fields = line.split("\t")
-        if len(fields) != 5:
+        if len(fields) < 5:
             continue
-        name, version, architecture, status, flag = fields
+        name, version, architecture, status, flag = fields[:5]
         if status == "installed" and flag == "ok":
             found.setdefault(name, []).append({"name": name, "version": version, "arch": architecture})
         elif status not in ("not-installed", "config-files"):
             broken.append(name)
     return found, broken
+
+
+def held_by_dpkg(text: str) -> list[str]:
+    """Return the names of the packages that an upgrade leaves alone, from dpkg-query's answer."""
+    lines = (line.split("\t") for line in text.splitlines())
+    return sorted({fields[0] for fields in lines if len(fields) == len(DPKG_FIELDS) and fields[-1] == "hold"})
+
+
+def held_by_versionlock(text: str, names: list[str]) -> list[str]:
+    """Return those of the names that dnf's versionlock.list locks.
+
+    A line is NAME-EPOCH:VERSION-RELEASE.ARCHITECTURE (dnf-plugins-core 4, its documentation), ! before one excludes.
+    """
+    locked = re.findall(r"^([^\s#!].*?)-[0-9]+:", text, re.MULTILINE)
+    return sorted(set(names) & set(locked))
 
 
 def parse_rpm(text: str) -> Packages:
@@ -134,6 +150,10 @@ APT_FAILURES = (
     (
         r"(?s)The following packages will be REMOVED:\n(?P<what>(?: +[^\n]+\n)+).*\nE: Packages need to be removed",
         "apt would remove {what} for it. Nothing is removed to install something else: settle that by hand first.",
+    ),
+    (
+        r"E: Conflicting values set for option Signed-By regarding source (?P<what>[^:]+:\S+) [^:]*: (?P<who>[^\n]+)",
+        "the repository {what} is named twice in /etc/apt/sources.list.d, with different keyrings: {who}.",
     ),
     (r"(?P<what>dpkg was interrupted)", "{what} and could not be repaired: run `dpkg --configure -a` on the node."),
     (r"E: Could not read meta data from (?P<what>\S+)", "the package file {what} is damaged."),

@@ -12,7 +12,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import mounts, 
 from ansible_collections.slipway.containers.plugins.modules import node_facts
 
 Run = Callable[..., dict[str, Any]]
-WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\n"
+WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\tinstall\\n"
 
 
 def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
@@ -107,6 +107,7 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
     log = tools(dpkg_query=WHOLE, dpkg="")
     found = run_module("node_facts", roster=True)["ansible_facts"]
     assert sorted(found) == [
+        "apparmor",
         "apt_archives",
         "apt_own_archive",
         "architecture",
@@ -117,6 +118,7 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
         "distribution_release",
         "distribution_version",
         "files",
+        "gpu",
         "os_family",
         "slurm",
     ]
@@ -158,3 +160,13 @@ def test_archives(run_module: Run, tools: Callable[..., Path], recorded: Callabl
     found = run_module("node_facts")["ansible_facts"]["apt_archives"]
     assert [archive["suite"] for archive in found] == ["trixie", "trixie-security", "sid"]
     assert "indextargets --format $(REPO_URI)" in log.read_text()
+
+
+def test_held(run_module: Run, tools: Callable[..., Path]) -> None:
+    tools(dpkg_query=WHOLE.replace("install\\n", "hold\\n"), dpkg="")
+    assert run_module("node_facts", packages=["enroot"])["ansible_facts"]["packages_held"] == ["enroot"]
+
+
+def test_the_inventory_knows_better_than_the_bus(run_module: Run) -> None:
+    found = run_module("node_facts", gpu_vendor="none")["ansible_facts"]["gpu"]
+    assert found == {"vendor": "none", "count": 0, "source": "inventory"}

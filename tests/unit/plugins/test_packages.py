@@ -35,6 +35,10 @@ CAUSES = {
     "downgrade": "E: Packages were downgraded and -y was used without --allow-downgrades.",
     "conflict": "apt would remove good for it. Nothing is removed to install something else: settle that by hand",
     "version-gone": "the node's apt sources have no libslurm-dev of version 99*.",
+    "held": "E: Held packages were changed and -y was used without --allow-change-held-packages.",
+    "no-such-version": "the node's apt sources have no good of version 3.0.",
+    "two-keyrings": "the repository file:/srv/repo/ is named twice in /etc/apt/sources.list.d, "
+    "with different keyrings: /etc/apt/keyrings/a.gpg != /etc/apt/keyrings/b.gpg.",
 }
 
 OTHERS = "and nothing of others is removed."
@@ -109,7 +113,7 @@ def test_what_nobody_has_seen_yet(text: str, told: str) -> None:
 def test_when_a_refresh_of_the_lists_may_help(recorded: Recorded) -> None:
     stale = {case for case in CAUSES if packages.lists_are_stale(recorded("apt-2.6.1/%s.txt" % case))}
     unmet = {"unmet-missing", "unmet-old", "lock-waited-then-unmet"}
-    assert stale == unmet | {"unlocatable", "not-found-404", "version-gone"}
+    assert stale == unmet | {"unlocatable", "not-found-404", "version-gone", "no-such-version"}
     assert packages.lists_are_stale("E: Package 'x' has no installation candidate")
     locked = {case for case in CAUSES if packages.apt_is_locked(recorded("apt-2.6.1/%s.txt" % case))}
     assert locked == {"lock-lists", "lock-dpkg"}
@@ -134,6 +138,19 @@ def test_installed_packages() -> None:
 
 def test_half_configured_as_recorded(recorded: Recorded) -> None:
     assert packages.parse_dpkg(recorded("apt-2.6.1/query-half-configured.txt")) == ({}, ["badpost"])
+
+
+def test_held_packages(recorded: Recorded) -> None:
+    text = recorded("apt-2.6.1/query-held.txt")
+    assert packages.held_by_dpkg(text) == ["good"]
+    assert packages.parse_dpkg(text)[0]["good"][0]["version"] == "1.0"
+    assert packages.held_by_dpkg(text.replace("hold", "install")) == []
+
+
+def test_locked_packages() -> None:
+    text = "# Added lock on Sun Nov 22\nnvidia-container-toolkit-0:1.20.0-1.*\n!libnvidia-container1-0:1.17.7-1.*\n"
+    names = ["libnvidia-container1", "nvidia-container-toolkit", "nvidia-container-toolkit-base"]
+    assert packages.held_by_versionlock(text, names) == ["nvidia-container-toolkit"]
 
 
 def test_rpm() -> None:

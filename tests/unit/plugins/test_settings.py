@@ -14,6 +14,10 @@ from ansible_collections.slipway.containers.plugins.module_utils.settings import
         ("", {"A": "1"}, "A 1\n"),
         ("B 2", {"A": "1"}, "B 2\nA 1\n"),
         ("B 2\n", {}, "B 2\n"),
+        # enroot does not read a last line without its newline, whoever wrote it.
+        ("B 1\nA 1", {"A": "1"}, "B 1\nA 1\n"),
+        ("A 1\nB 2", {"A": "1"}, "A 1\nB 2\n"),
+        ("B 2", {}, "B 2\n"),
         ("A 0\n", {"A": "1"}, "A 1\n"),
         ("\tA\t0 \n", {"A": "1"}, "A 1\n"),
         ("A=0\nA = 2\n", {"A": "1"}, "A 1\n"),
