@@ -71,6 +71,7 @@ class Apt:
         params = self.module.params
         command = ["apt-get", "-y", "--no-install-recommends", *OTHERS_STAY, *self.lock, *self.configuration]
         command += [] if params["files"] else ["--no-remove"]
+        command += ["--allow-change-held-packages"] if params["hold"] else []
         command += ["--reinstall"] if params["reinstall"] else []
         # apt takes a word with a slash for a file.
         command += ["install", *[os.path.abspath(path) for path in params["files"]], *params["packages"]]
@@ -84,6 +85,15 @@ class Apt:
             wanted = [os.path.basename(path) for path in params["files"]] + params["packages"]
             self.fail("install", wanted, code, updated + output)
         return output
+
+    def hold(self) -> None:
+        """Hold the packages; an upgrade by apt releases those that it changed."""
+        params = self.module.params
+        names = [os.path.basename(path).split("_")[0] for path in params["files"]]
+        names += [package.split("=")[0] for package in params["packages"]]
+        code, output = self.run(["apt-mark", "hold", *names])
+        if code:
+            self.module.fail_json(msg="cannot hold %s: %s" % (", ".join(names), output.strip()), output=output, rc=code)
 
     def installed(self) -> list[str]:
         """Return which of the packages are there, wholly or in part."""

@@ -77,8 +77,26 @@ class Dnf:
             self.module.warn(told)
         return output
 
+    def lock_versions(self, action: str) -> tuple[int, str]:
+        """Have dnf's plugin versionlock ``add`` or ``delete`` the packages."""
+        params = self.module.params
+        names = [entry["name"] for path in params["files"] for entry in self.query("--package", path)]
+        # What is wanted may carry a version.
+        names += [entry["name"] for package in params["packages"] for entry in self.query(package)]
+        return self.run(["dnf", "-y", *OPTIONS, "versionlock", action, *names]) if names else (0, "")
+
+    def hold(self) -> None:
+        """Hold the packages at what is installed now."""
+        code, output = self.lock_versions("add")
+        if code:
+            told = "install python3-dnf-plugin-versionlock" if "No such command" in output else output.strip()
+            self.module.fail_json(msg="cannot hold the packages: %s" % told, output=output, rc=code)
+
     def install(self) -> str:
         """Install everything in one transaction; what is there already is unpacked again by a second one."""
+        if self.module.params["hold"]:
+            # A lock would keep out the new version; without one there is nothing to delete.
+            self.lock_versions("delete")
         new, same = self.sort_files()
         wanted = [os.path.abspath(path) for path in new] + self.module.params["packages"]
         output = self.transaction("install", wanted) if wanted else ""

@@ -35,6 +35,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  hold:
+    description: Hold the packages at what is installed now, so that no other upgrade changes them; by dnf, its plugin
+      versionlock is needed. Those that are held already may be changed here.
+    type: bool
+    default: false
   not_started:
     description: Units that the packages must not start before they are configured. They are masked meanwhile, and
       are left disabled; whoever configures them enables and starts them.
@@ -128,7 +133,10 @@ def install(module: Any) -> None:
         module.exit_json(changed=True)
     write_contents(module)
     with masked(module, module.params["not_started"]):
-        output = manager(module).install()
+        packages = manager(module)
+        output = packages.install()
+        if module.params["hold"]:
+            packages.hold()
     if module.params["delete_files"]:
         for path in module.params["files"]:
             os.unlink(path)
@@ -153,6 +161,7 @@ def main() -> None:
             "contents": {"type": "dict", "default": {}, "no_log": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "hold": {"type": "bool", "default": False},
             "not_started": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},
             "delete_files": {"type": "bool", "default": False},

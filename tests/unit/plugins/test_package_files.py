@@ -322,3 +322,16 @@ def test_units_are_masked_while_their_packages_are_installed(run_module: Run, no
     assert bool(result.get("failed")) == fails
     units = "--runtime docker.service docker.socket"
     assert node.changes() == ["systemctl mask " + units, INSTALL + " docker.io", "systemctl unmask " + units]
+
+
+def test_packages_are_held_afterwards(run_module: Run, node: Node) -> None:
+    run_module("package_files", packages=["one=1.20-1"], files=["/tmp/two_1.20-1_all.deb"], hold=True)
+    assert node.changes() == [
+        "apt-get -y --no-install-recommends --allow-change-held-packages install /tmp/two_1.20-1_all.deb one=1.20-1",
+        "apt-mark hold two one",
+    ]
+
+
+def test_a_hold_that_fails_is_said(run_module: Run, node: Node) -> None:
+    node.answers["apt-mark"] = [(100, "E: No packages found\n")]
+    assert run_module("package_files", packages=["one"], hold=True)["msg"] == "cannot hold one: E: No packages found"
