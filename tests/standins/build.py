@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Builds the stand-ins: enroot's two packages, of Debian's kind or RPMs, and pyxis's source archive.
+"""Builds the stand-ins: packages for enroot (of Debian's kind or RPMs) and the NVIDIA container toolkit, pyxis's source.
 
-    build.py --output DIR [--family Debian|RedHat] [enroot] [pyxis]
+    build.py --output DIR [--family Debian|RedHat] [enroot] [pyxis] [nvidia_container_toolkit]
 
 Prints the path of each file it made. Needs gcc and dpkg-deb or rpmbuild, no network. The same sources give the same
 bytes: every time stamp is SOURCE_DATE_EPOCH, and a fixed moment where that is not set.
@@ -24,7 +24,15 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ENROOT_VERSION = "4.1.2~standin1"
 PYXIS_VERSION = "0.24.0~standin1"
+NVIDIA_VERSION = "1.20.0~standin1-1"
 DEFAULT_EPOCH = 1735689600  # 2025-01-01
+# Program of each package of the toolkit, and the module that it is.
+NVIDIA_PROGRAMS = {
+    "libnvidia-container1": {},
+    "libnvidia-container-tools": {"nvidia-container-cli": "container_cli"},
+    "nvidia-container-toolkit-base": {"nvidia-ctk": "ctk", "nvidia-container-runtime": "runtime"},
+    "nvidia-container-toolkit": {"nvidia-container-runtime-hook": "hook"},
+}
 HELPERS = ("aufs2ovlfs", "mksquashovlfs", "mount", "switchroot", "nsenter")
 
 # Static: the packages are built on one distribution and run on another with an older C library.
@@ -69,14 +77,44 @@ def _lay_out_enroot(root: Path) -> None:
             hook.chmod(0o755)
 
 
-def _package(name: str, root: Path, output: Path) -> Path:
+def build_nvidia(output: Path, version: str = NVIDIA_VERSION) -> list[Path]:
+    """The four packages of the NVIDIA container toolkit, of Debian's kind."""
+    with tempfile.TemporaryDirectory(prefix="slipway-standin.") as scratch:
+        packages = []
+        for name in NVIDIA_PROGRAMS:
+            root = Path(scratch, name)
+            root.mkdir(mode=0o755)
+            _lay_out_nvidia(name, root, version)
+            packages.append(_package(name, root, output, "nvidia", version))
+        return packages
+
+
+def _lay_out_nvidia(name: str, root: Path, version: str) -> None:
+    source = HERE / "nvidia"
+    launcher = (source / "launcher").read_text(encoding="utf-8")
+    for program, module in NVIDIA_PROGRAMS[name].items():
+        _write(root / "usr/bin" / program, launcher.replace("@MODULE@", module), 0o755)
+    if name == "libnvidia-container1":
+        place = root / "usr/lib/nvidia-container-standin/nvidia_standin"
+        _copy_tree(source / "nvidia_standin", place, "*.py", 0o644)
+        _write(place / "version", version.rpartition("-")[0] + "\n", 0o644)
+    if name == "nvidia-container-toolkit-base":
+        for unit in ("nvidia-cdi-refresh.service", "nvidia-cdi-refresh.path"):
+            _copy(source / "units" / unit, root / "usr/lib/systemd/system" / unit, 0o644)
+        settings = "nvidia-cdi-refresh.env"
+        _copy(source / "units" / settings, root / "etc/nvidia-container-toolkit" / settings, 0o644)
+
+
+def _package(
+    name: str, root: Path, output: Path, standin: str = "enroot", version: str = f"{ENROOT_VERSION}-1"
+) -> Path:
     """Adds the control files to a file tree and packs both."""
     architecture = _architecture()
-    source = HERE / "enroot/debian"
+    source = HERE / standin / "debian"
     control = root / "DEBIAN"
     control.mkdir(mode=0o755)
     text = (source / f"{name}.control").read_text(encoding="utf-8")
-    text = text.replace("@VERSION@", f"{ENROOT_VERSION}-1").replace("@ARCHITECTURE@", architecture)
+    text = text.replace("@VERSION@", version).replace("@ARCHITECTURE@", architecture)
     (control / "control").write_text(text, encoding="utf-8")
     for script in ("postinst", "prerm"):
         if (source / f"{name}.{script}").exists():
@@ -86,7 +124,7 @@ def _package(name: str, root: Path, output: Path) -> Path:
         lines = "".join(f"/{path.relative_to(root)}\n" for path in settings)
         (control / "conffiles").write_text(lines, encoding="utf-8")
     (control / "md5sums").write_text(_checksums(root, {*settings}), encoding="utf-8")
-    target = output / f"{name}_{ENROOT_VERSION}-1_{architecture}.deb"
+    target = output / f"{name}_{version}_{architecture}.deb"
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(_settled(root)), str(target)],
         env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch())},
@@ -180,6 +218,12 @@ def _copy(source: Path, target: Path, mode: int) -> None:
     target.chmod(mode)
 
 
+def _write(target: Path, text: str, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    target.chmod(mode)
+
+
 def _copy_tree(source: Path, target: Path, pattern: str, mode: int) -> None:
     for path in sorted(source.rglob(pattern)):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -187,15 +231,21 @@ def _copy_tree(source: Path, target: Path, pattern: str, mode: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    builders = {"enroot": build_enroot, "pyxis": build_pyxis}
-    parser = argparse.ArgumentParser(description="Build the stand-ins for enroot and pyxis.")
+    builders = {
+        "enroot": build_enroot,
+        "pyxis": build_pyxis,
+        "nvidia_container_toolkit": lambda output, _family: build_nvidia(output),
+    }
+    parser = argparse.ArgumentParser(description="Build the stand-ins for programs that cannot be fetched.")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     parser.add_argument("--family", default="Debian", choices=("Debian", "RedHat"), help="whose packages [Debian]")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="enroot, pyxis; none: both")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(builders)}; none: all of them")
     arguments = parser.parse_args(argv)
     unknown = sorted(set(arguments.names) - set(builders))
     if unknown:
         parser.error(f"no such stand-in: {', '.join(unknown)} (there are: {', '.join(builders)})")
+    if arguments.family != "Debian" and "nvidia_container_toolkit" in arguments.names:
+        parser.error("the stand-in for the NVIDIA container toolkit is made for Debian's family only")
     output = arguments.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or builders:

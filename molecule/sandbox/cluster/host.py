@@ -37,6 +37,8 @@ TOOLS = (
         "debian-keyring",
     ),
     Tool("skopeo", "skopeo", "skopeo"),
+    Tool("dpkg-scanpackages", "dpkg-dev", "dpkg-dev"),
+    Tool("gpg", "gnupg", "gnupg2"),
     Tool("ssh-keygen", "openssh-client", "openssh-clients"),
 )
 RPMBUILD = Tool("rpmbuild", "rpm", "rpm-build")

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from . import gpu_tools
 from .errors import SandboxError
 from .process import Runner
 from .settings import Settings
@@ -154,4 +155,9 @@ def prepare(
     if distribution == "rocky":
         # Nor does one of their repositories hold Docker.
         variables["docker_state"] = "unmanaged"
-    return sources, variables
+    # The stand-in for the toolkit is made for apt.
+    if refused or distribution == "rocky":
+        return sources, {**variables, **gpu_tools.unmanaged()}
+    version = default_version(settings.repository, gpu_tools.COMPONENT) + STANDIN_SUFFIX
+    sources.append(Source(gpu_tools.COMPONENT, version, True))
+    return sources, {**variables, **gpu_tools.prepare(runner, settings, version)}

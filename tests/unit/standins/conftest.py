@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 _STANDINS = Path(__file__).resolve().parents[2] / "standins"
-sys.path[:0] = [str(_STANDINS), str(_STANDINS / "enroot")]
+sys.path[:0] = [str(_STANDINS), str(_STANDINS / "enroot"), str(_STANDINS / "nvidia")]

@@ -75,6 +75,10 @@ def test_names_of_the_artifacts(built: Path) -> None:
     assert sorted(path.name for path in built.iterdir()) == [
         f"enroot+caps_4.1.2~standin1-1_{architecture}.deb",
         f"enroot_4.1.2~standin1-1_{architecture}.deb",
+        f"libnvidia-container-tools_1.20.0~standin1-1_{architecture}.deb",
+        f"libnvidia-container1_1.20.0~standin1-1_{architecture}.deb",
+        f"nvidia-container-toolkit-base_1.20.0~standin1-1_{architecture}.deb",
+        f"nvidia-container-toolkit_1.20.0~standin1-1_{architecture}.deb",
         "pyxis-0.24.0~standin1.tar.gz",
     ]
 
