@@ -23,8 +23,8 @@ options:
       path: {description: Absolute path., type: path, required: true}
       state:
         description:
-          - V(file) has O(files[].content); V(settings) is somebody else's file in which keys are set;
-            V(directory) and V(link) are created; V(present) belongs to a package and gets its attributes only.
+          - V(file) has O(files[].content) or O(files[].secret); V(settings) is somebody else's file in which keys are
+            set; V(directory) and V(link) are created; V(present) belongs to a package and gets its attributes only.
           - V(absent) is removed if Slipway wrote it, which its path, its text or a link's target says, and the
             original is put back if there was one. A directory goes only when empty, unless O(files[].recursive)
             says so; with O(files[].target) only a link to that target goes.
@@ -32,6 +32,8 @@ options:
         choices: [file, settings, directory, link, present, absent]
         default: file
       content: {description: The whole text of the file; a final newline is added where it is missing., type: str}
+      secret: {description: 'The whole text in Base64, for one that is shown nowhere: not in a difference, and not in a
+          log, where what a text looks like in Python would hide it from censoring.', type: str}
       settings: {description: Keys and values to set in the file; booleans are written as yes and no.
           A list sets the key once for each item. A null value removes the key., type: dict}
       keep: {description: 'Keys of O(files[].settings) left alone where the file has a value.', type: list,
@@ -80,6 +82,7 @@ missing:
   returned: always
 """
 
+import base64
 import grp
 import os
 import pwd
@@ -92,7 +95,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import files as
 from ansible_collections.slipway.containers.plugins.module_utils import settings as key_values
 
 DEFAULT_MODES = {"file": "0644", "settings": "0644", "directory": "0755"}
-NEEDED = {"file": "content", "settings": "settings", "link": "target"}
+NEEDED = {"file": ("content", "secret"), "settings": ("settings",), "link": ("target",)}
 TEXTS = ("file", "settings")
 
 
@@ -140,9 +143,10 @@ class ManagedFile:
         self.originals = os.path.normpath(originals)
         if not os.path.isabs(self.path):
             raise Refusal("%s: the path must be absolute" % declared["path"])
-        needed = NEEDED.get(self.state)
-        if needed and declared[needed] is None:
-            raise Refusal("%s: state %s needs %r" % (self.path, self.state, needed))
+        needed = NEEDED.get(self.state, ())
+        if needed and all(declared[name] is None for name in needed):
+            raise Refusal("%s: state %s needs %s" % (self.path, self.state, " or ".join(map(repr, needed))))
+        self.secret = self.decoded(declared["secret"] or "")
         self.owner = self.group = 0
         if self.state not in ("absent", "link"):
             self.owner = identifier(declared["owner"], pwd.getpwnam, "owner")
@@ -150,6 +154,13 @@ class ManagedFile:
         self.mode = mode_bits(declared["mode"] or DEFAULT_MODES.get(self.state))
         self.capabilities = tools.encode_capabilities(declared["capabilities"] or [])
         self.before = self.after = ""
+
+    def decoded(self, secret: str) -> str:
+        """Return a secret text; raises Refusal for what is no Base64, without showing it."""
+        try:
+            return base64.b64decode(secret, validate=True).decode("utf-8")
+        except ValueError:
+            raise Refusal("%s: the secret is not text in Base64" % self.path) from None
 
     def look(self) -> list[str]:
         """Read what is there and return what differs from the declaration; raises Refusal, OSError or ValueError."""
@@ -168,7 +179,7 @@ class ManagedFile:
     def wanted(self) -> str:
         """Return the text that is to be there."""
         if self.state == "file":
-            content: str = self.declared["content"]
+            content = self.secret if self.declared["content"] is None else self.declared["content"]
             return content if not content or content.endswith("\n") else content + "\n"
         # A file that is made here says so, so that absent knows it again.
         text = self.before if os.path.lexists(self.path) else "# %s\n" % tools.MARKER
@@ -269,9 +280,10 @@ class ManagedFile:
             tools.write_capabilities(self.path, self.capabilities)
 
     def diff(self, reasons: list[str]) -> dict[str, str]:
-        """Return the difference for ``--diff``; bytes that are no UTF-8 are shown as such."""
+        """Return the difference for ``--diff``; bytes that are no UTF-8 are shown as such, and secrets not at all."""
+        texts = ("", "") if self.declared["secret"] is not None else (self.before, self.after)
         before, after = (
-            text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in (self.before, self.after)
+            text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in texts
         )
         header = "%s (%s)" % (self.path, ", ".join(reasons))
         return {"before_header": self.path, "after_header": header, "before": before, "after": after}
@@ -292,6 +304,7 @@ def argument_spec() -> dict[str, Any]:
                     "choices": ["file", "settings", "directory", "link", "present", "absent"],
                 },
                 "content": {"type": "str"},
+                "secret": {"type": "str", "no_log": True},
                 "settings": {"type": "dict"},
                 "keep": {"type": "list", "elements": "str", "default": []},
                 "separator": {"type": "str", "default": " "},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root")
 
@@ -298,7 +300,8 @@ def test_recursive_removal_is_guarded(keep: Run, path: str, why: str) -> None:
         ({"content": "x", "mode": "u=rw"}, "mode 'u=rw' is not four octal digits"),
         ({"content": "x", "capabilities": ["cap_sys_admim"]}, "unknown file capability cap_sys_admim"),
         ({"path": "etc/x", "content": "x"}, "etc/x: the path must be absolute"),
-        ({}, "state file needs 'content'"),
+        ({}, "state file needs 'content' or 'secret'"),
+        ({"secret": "no Base64!"}, "the secret is not text in Base64"),
         ({"state": "settings"}, "needs 'settings'"),
         ({"state": "link"}, "needs 'target'"),
     ],
@@ -342,3 +345,16 @@ def test_the_same_path_twice_is_done_in_order(keep: Run, root: Path) -> None:
         {"path": path, "state": "settings", "settings": {"B": 2}},
     )
     assert (root / "etc/x").read_text() == "# Managed by Slipway\nA 1\nB 2\n"
+
+
+def test_a_secret_is_shown_nowhere(keep: Run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _module, message, log_args=None: logged.append(str(log_args)))
+    old, new = "machine a password 'it\\n\n", "machine a password 'new\\n\n"
+    for text, reason in ((old, "created"), (new, "content")):
+        secret = base64.b64encode(text.encode()).decode()
+        result = settles(keep, root, {"path": str(root / "etc/secret"), "secret": secret}, [reason])
+        assert (root / "etc/secret").read_text() == text
+        said = str(result) + "".join(logged)
+        assert logged and "password" not in said
+        assert secret not in said
