@@ -17,6 +17,10 @@ FACTS = {
     "architecture": "x86_64",
     "packages": {},
     "packages_broken": [],
+    "packages_held": [],
+    "files": {},
+    "apparmor": {"restricts_user_namespaces": False, "profiles": []},
+    "gpu": {"vendor": "none", "count": 0, "source": "pci"},
     "apt_archives": [],
     "apt_own_archive": {
         "uri": "http://mirror.example.org/debian/",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the stand-ins: packages for enroot (of Debian's kind or RPMs) and the NVIDIA container toolkit, pyxis's source.
+"""Builds the stand-ins: packages for enroot (.deb or RPM) and the NVIDIA container toolkit, pyxis's source archive.
 
     build.py --output DIR [--family Debian|RedHat] [enroot] [pyxis] [nvidia_container_toolkit]
 

@@ -1,0 +1,177 @@
+"""What roles decide from a node's facts, as Ansible evaluates it; nothing is done to a node."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.render.test_templates import FACTS, REPOSITORY, variable_files
+
+pytestmark = pytest.mark.slow
+
+TOOLKIT = "nvidia_container_toolkit"
+PACKAGES = (
+    "nvidia-container-toolkit",
+    "nvidia-container-toolkit-base",
+    "libnvidia-container-tools",
+    "libnvidia-container1",
+)
+EXPRESSIONS = {
+    "disabled": "__enroot_apparmor_disabled",
+    "load": "__enroot_apparmor_load_needed",
+    "environment": "__enroot_environment",
+    "needed": f"__{TOOLKIT}_needed",
+    "install": f"__{TOOLKIT}_install_needed",
+    "words": f"__{TOOLKIT}_words",
+    "key": f"__{TOOLKIT}_key_needed",
+    "artifacts": f"__{TOOLKIT}_wanted_artifacts | map(attribute='filename') | list",
+    "repository": f"__{TOOLKIT}_repository_text",
+}
+
+
+def node(distribution: str = "Debian", release: str = "13", **facts: Any) -> dict[str, Any]:
+    """Return the facts of a node, an NVIDIA one with nothing installed unless told otherwise."""
+    names = {"distribution": distribution, "distribution_version": release, "os_family": "Debian"}
+    major = release.split(".", maxsplit=1)[0]
+    gpu = {"vendor": "nvidia", "count": 8, "source": "pci"}
+    return {**FACTS, **names, "distribution_major_version": major, "gpu": gpu, **facts}
+
+
+def installed(*versions: str) -> dict[str, Any]:
+    """Return package facts with these versions of the four packages."""
+    pairs = zip(PACKAGES, versions, strict=True)
+    return {name: [{"name": name, "version": version, "arch": "amd64"}] for name, version in pairs}
+
+
+def loaded(*profiles: str, restricts: bool = False) -> dict[str, Any]:
+    return {"restricts_user_namespaces": restricts, "profiles": list(profiles)}
+
+
+KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
+NVIDIA = {"files": {KEY: {"sha256": "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"}}}
+SAME = installed(*["1.20.0-1"] * 4)
+NODES = {
+    "noble": node("Ubuntu", "24.04", apparmor=loaded("snap", restricts=True)),
+    "noble_loaded": node("Ubuntu", "24.04", apparmor=loaded("enroot", restricts=True)),
+    "jammy": node("Ubuntu", "22.04", apparmor=loaded("man")),
+    "bookworm_without": node("Debian", "12"),
+    "amd": node(gpu={"vendor": "amd", "count": 4, "source": "pci"}),
+    "bare": node(),
+    "whole": node(packages=SAME, packages_held=list(PACKAGES), **NVIDIA),
+    "free": node(packages=SAME, packages_held=list(PACKAGES)[:3], **NVIDIA),
+    "broken": node(packages=SAME, packages_held=list(PACKAGES), packages_broken=["libnvidia-container1"], **NVIDIA),
+    "newer": node(packages=installed(*["1.21.0-1"] * 4), packages_held=list(PACKAGES), **NVIDIA),
+    "older": node(packages=installed(*["1.17.7-1"] * 4), packages_held=list(PACKAGES), **NVIDIA),
+    "mixed": node(packages=installed("1.20.0-1", "1.20.0-1", "1.20.0-1", "1.21.0-1"), **NVIDIA),
+    "files": node(),
+    "site": node(),
+    "dnf": node("Rocky", "9.4", os_family="RedHat"),
+}
+INPUTS = {
+    "files": {f"{TOOLKIT}_source": "files"},
+    "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
+}
+
+
+def play(name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a play that writes what a node's facts lead to into a file."""
+    distribution = facts["distribution"] if facts["os_family"] == "Debian" else "Rocky"
+    answers = {key: "{{ %s }}" % expression for key, expression in EXPRESSIONS.items()}
+    return {
+        "name": name,
+        "hosts": name,
+        "connection": "local",
+        "gather_facts": False,
+        "vars_files": variable_files(distribution, facts["distribution_version"]),
+        "tasks": [
+            {"name": "Be such a node", "ansible.builtin.set_fact": {**facts, "cacheable": True}},
+            {
+                "name": "Decide",
+                "ansible.builtin.copy": {"content": "{{ answers | to_json }}", "dest": name + ".json", "mode": "0644"},
+                "vars": {"answers": answers, **INPUTS.get(name, {})},
+            },
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What each node's facts lead to, by one run of Ansible."""
+    place = tmp_path_factory.mktemp("decisions")
+    hosts = {name: {"ansible_python_interpreter": sys.executable} for name in NODES}
+    (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (place / "decide.yml").write_text(yaml.safe_dump([play(name, facts) for name, facts in NODES.items()]))
+    (place / "group_vars").symlink_to(REPOSITORY / "playbooks/group_vars")
+    # A template is looked up beside the playbook, where the role's own directory is not.
+    (place / "templates").symlink_to(REPOSITORY / "roles" / TOOLKIT / "templates")
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "decide.yml"],
+        cwd=place,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),
+            "ANSIBLE_INJECT_FACT_VARS": "False",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name: json.loads((place / (name + ".json")).read_text()) for name in NODES}
+
+
+Decided = dict[str, dict[str, Any]]
+
+
+def test_apparmor_by_distribution(decided: Decided) -> None:
+    found = {name: (decided[name]["load"], decided[name]["disabled"]) for name in list(NODES)[:4]}
+    assert found == {
+        "noble": (True, False),
+        "noble_loaded": (False, False),
+        "jammy": (False, True),
+        "bookworm_without": (False, False),
+    }
+
+
+def test_gpus_are_hidden_where_they_are_not_nvidias(decided: Decided) -> None:
+    assert decided["amd"]["environment"] == {"NVIDIA_VISIBLE_DEVICES": "void"}
+    assert decided["bare"]["environment"] == {}
+    assert (decided["amd"]["needed"], decided["bare"]["needed"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "install", "version"),
+    [
+        ("bare", True, "1.20.0-1"),
+        ("whole", False, "1.20.0-1"),
+        ("free", True, "1.20.0-1"),
+        ("broken", True, "1.20.0-1"),
+        ("newer", False, "1.21.0-1"),
+        ("older", True, "1.20.0-1"),
+        ("mixed", True, "1.21.0-1"),
+    ],
+)
+def test_all_four_at_the_newest_of_wanted_and_found(decided: Decided, name: str, install: bool, version: str) -> None:
+    assert decided[name]["install"] is install
+    assert decided[name]["words"] == [f"{package}={version}" for package in PACKAGES]
+
+
+def test_what_is_downloaded(decided: Decided) -> None:
+    assert decided["bare"]["artifacts"] == ["nvidia-container-toolkit.asc"]
+    assert decided["whole"]["artifacts"] == decided["site"]["artifacts"] == []
+    assert decided["files"]["artifacts"] == [f"{package}_1.20.0-1_amd64.deb" for package in PACKAGES]
+
+
+def test_where_packages_come_from(decided: Decided) -> None:
+    assert "URIs: https://nvidia.github.io/libnvidia-container/stable/deb/$(ARCH)\n" in decided["bare"]["repository"]
+    assert "URIs: https://mirror.example.org/$(ARCH)\n" in decided["site"]["repository"]
+    assert (
+        "\nbaseurl=https://nvidia.github.io/libnvidia-container/stable/rpm/$basearch\n" in decided["dnf"]["repository"]
+    )
+    assert decided["dnf"]["words"][0] == "nvidia-container-toolkit-1.20.0-1"
