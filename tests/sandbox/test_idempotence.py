@@ -11,7 +11,7 @@ from tests.sandbox.harness import Run, Sandbox
 
 pytestmark = pytest.mark.sandbox
 
-# One that looks at the node, one for enroot's files, one that proves the plugin; and what finds Python there.
+# One that looks at the node, one for enroot's files, one that proves the plugin; the rest is for roles to come.
 MOST_REMOTE_CALLS = 6
 # The kernel draws auxv's random address anew on every exec, so it shows a daemon that re-executed itself.
 DAEMONS = (
