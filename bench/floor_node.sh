@@ -117,7 +117,7 @@ case $1 in
         ;;
     register)
         if [[ -f /etc/slurm/plugstack.conf ]]; then
-            mkdir -p -m 700 "$original/etc/slurm"
+            mkdir -m 700 "$original/etc/slurm"
             cp -p /etc/slurm/plugstack.conf "$original/etc/slurm/"
         fi
         echo "required $plugins/spank_pyxis.so runtime_path=/run/slipway/pyxis" >>/etc/slurm/plugstack.conf
