@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,17 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import code as codes
-from . import evidence, fitness, hyperpod, lock, redact
+from . import evidence, fitness, hyperpod, layout, lock, redact
 from . import settings as options
-from .code import Code
 from .identity import Identity
 from .inventory import make_inventory
+from .layout import Code
 from .log import Log
 from .node import Node
 from .outcome import ComponentFailed, ExitCode, OutOfBudget, Stopped, Unusable
 from .plan import Plan, make_plan, may_fail, without
-from .report import Report, Step
+from .report import Report, Step, timestamp
 from .settings import Settings
 from .waits import Budget, Clock, spread, wait_until
 
@@ -33,6 +33,7 @@ DISK = "/opt/dlami/nvme"
 SLURM_CONF = "/opt/slurm/etc/slurm.conf"
 SLURMCTLD_PORT = 6817
 BESIDE_VARIABLE = "SLIPWAY_HOOK_DIRECTORY"
+FETCHED_VARIABLE = "SLIPWAY_FETCHED"
 # What a run keeps for ending in order when the platform's own limit is near.
 GRACE_SECONDS = 20.0
 
@@ -268,7 +269,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], code
     """Return the settings of a run; raises BadConfiguration."""
     return options.merge(
         [
-            (str(code.site / codes.SETTINGS), code.settings()),
+            (str(code.site / layout.SETTINGS), code.settings()),
             ("environment", options.from_environment(environment)),
             ("arguments", options.from_arguments(arguments)),
         ]
@@ -288,7 +289,7 @@ def run(
     flush = 0.0
     try:
         with interruptible() as interruption:
-            code = codes.located(environment)
+            code = layout.located(environment)
             report.bundle = code.digest
             settings = read_settings(arguments, environment, code)
             report.hook, report.check = settings.hook, settings.check
@@ -297,6 +298,7 @@ def run(
             if not settings.check and node.user == 0:
                 log.add_file(str(node.path("%s/%s.log" % (LOGS, settings.hook))))
             log.line("slipway %s, bundle %s" % (settings.hook, code.digest[:16] or "(a clone)"))
+            note_fetch(report, environment)
             budget = Budget(settings.budget_seconds, clock)
             hook = Hook(settings, code, node, environment, log, report, budget, interruption)
             prepare_process(hook)
@@ -315,10 +317,21 @@ def working_directory(node: Node, code: Code) -> Path:
     return code.collections.parent.parent if code.digest else node.path(STATE)
 
 
+def note_fetch(report: Report, environment: Mapping[str, str]) -> None:
+    """Put what the bootstrap fetched before this process began into the report."""
+    if FETCHED_VARIABLE in environment:
+        fetched = json.loads(environment[FETCHED_VARIABLE])
+        start = timestamp(report.started - fetched["seconds"])
+        report.steps.append(
+            Step("fetch the bundle", start, fetched["seconds"], fetched["attempts"], fetched["bytes"], "ok")
+        )
+
+
 def success(report: Report) -> str:
     """Return the last line's words for a run that did what it was to do."""
     if report.check:
-        return "checked, nothing was changed"
+        would = "something would change" if any(step.changed for step in report.steps) else "nothing would change"
+        return "checked only: %s" % would
     if not any(step.name.startswith("playbook") for step in report.steps):
         return "; ".join(report.decisions) or "nothing to do here"
     return "changed" if any(step.changed for step in report.steps) else "nothing had to be changed"
@@ -332,7 +345,7 @@ def prepare_process(hook: Hook) -> None:
     plain.update(hook.code.environment(work))
     # ansible-playbook of this very Python comes first.
     plain["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), plain["PATH"]])
-    for name in (codes.BUNDLE_VARIABLE, codes.SITE_VARIABLE, BESIDE_VARIABLE):
+    for name in (layout.BUNDLE_VARIABLE, layout.SITE_VARIABLE, BESIDE_VARIABLE):
         if name in hook.environment:
             plain[name] = hook.environment[name]
     if hook.environment is os.environ:
