@@ -175,13 +175,13 @@ def http_failure(error: urllib.error.HTTPError) -> FetchError:
     return FetchError("HTTP %d %s" % (error.code, error.reason), transient, asked)
 
 
-def retry_after(header: str | None) -> float:
+def retry_after(header: str | None, now: float | None = None) -> float:
     """Return the seconds in a Retry-After header (RFC 9110: seconds or a date), 0 without one."""
     text = (header or "").strip()
     if text.isdigit():
         return float(text)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now))
     except (TypeError, ValueError, IndexError):
         return 0.0
 

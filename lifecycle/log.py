@@ -56,7 +56,7 @@ class Log:
             self._write(whole)
 
     def _write(self, whole: str) -> None:
-        self.written += len(whole.encode("utf-8", "backslashreplace"))
+        self.written += len(whole.encode("ascii", "backslashreplace"))
         # Whatever the locale of the platform's shell: a character must never end the hook.
         encoding = getattr(self.stream, "encoding", None) or "ascii"
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ansible_runner
 
+from . import children
 from .report import Step
 
 LONGEST_MESSAGE = 4000
@@ -128,9 +129,12 @@ def run(
             quiet=True,
             # The environment holds proxies with passwords; runner would write it to a file.
             suppress_env_files=True,
+            envvars={children.VARIABLE: private.name},
             settings={"suppress_ansible_output": True, "pexpect_use_poll": True},
         )
         result.status = str(runner.status)
+        if result.status in ("canceled", "timeout"):
+            children.stop(private.name)
         if result.status == "failed" and not result.message:
             result.message = last_words(runner)
     finally:

@@ -1,8 +1,7 @@
-"""Waiting with a bound, and trying again without all nodes doing so in the same second."""
+"""Waiting with a bound, and not all nodes in the same second."""
 
 from __future__ import annotations
 
-import email.utils
 import random
 import time
 from collections.abc import Callable
@@ -64,28 +63,6 @@ def wait_until(
         if found is not None or left <= 0:
             return found
         clock.sleep(min(interval, left))
-
-
-def delay_before(attempt: int, asked: float = 0.0, base: float = 1.0, longest: float = 60.0) -> float:
-    """Return seconds to wait before an attempt (1 is the first repetition).
-
-    Somewhere between half and all of base·2^(attempt-1), so that nodes that failed together do not come back together;
-    never less than the server asked for (Retry-After), and above that spread by a quarter.
-    """
-    usual: float = min(longest, base * 2 ** (attempt - 1))
-    jittered = random.uniform(usual / 2, usual)
-    return max(jittered, asked * random.uniform(1.0, 1.25))
-
-
-def retry_after(header: str | None, wall: float) -> float:
-    """Return the seconds that a Retry-After header asks for (RFC 9110: seconds or a date), 0 where it says nothing."""
-    text = (header or "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - wall)
-    except (TypeError, ValueError, IndexError):
-        return 0.0
 
 
 def spread(seconds: float) -> float:
