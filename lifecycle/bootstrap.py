@@ -134,7 +134,8 @@ def prepare(locations: list[str], sha256: str) -> str:
         if not sha256.startswith(match.group(1)):
             message = "%s is damaged: its sha256 is %s" % (local, sha256)
             raise Refused(BAD_CONFIGURATION, message)
-    work = choose_directory(CANDIDATES)
+    given = os.environ.get("SLIPWAY_WORK_DIRECTORY", "")
+    work = choose_directory((given,) if given else CANDIDATES)
     directory = os.path.join(work, "%s-%s" % (sha256[:16], kind()[0]))
     with open(os.path.join(work, ".bootstrap.lock"), "w", encoding="ascii") as lock:
         wait_for(lock.fileno())

@@ -151,9 +151,7 @@ def transfer_http(url: str, path: str, limits: Limits, seconds: float) -> None:
                     stream.write(block)
                     received += len(block)
                     used = time.monotonic() - begin
-                    if used > seconds or (
-                        used > limits.read_seconds and received / used < SLOWEST_BYTES_PER_SECOND
-                    ):
+                    if used > seconds or (used > limits.read_seconds and received / used < SLOWEST_BYTES_PER_SECOND):
                         raise FetchError("too slow: %d bytes in %.0f s" % (received, used), transient=True)
     except urllib.error.HTTPError as error:
         raise http_failure(error) from None

@@ -21,9 +21,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 class Log:
     """Writes lines; a file that cannot be written is said once, and standard output goes on."""
 
-    def __init__(
-        self, paths: Iterable[str] = (), clock: Clock | None = None, stream: IO[str] | None = None
-    ) -> None:
+    def __init__(self, paths: Iterable[str] = (), clock: Clock | None = None, stream: IO[str] | None = None) -> None:
         self.clock = clock or Clock()
         self.stream: IO[str] = stream or sys.stdout
         self.secrets: set[str] = set()

@@ -210,9 +210,7 @@ class Hook:
         mirror = str(evidence.read_group_variables(self.code.site).get("artifact_mirror") or "https://github.com/")
         return mirror.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
 
-    def run_playbook(
-        self, name: str, plan: Plan, variables: Mapping[str, Any], components: tuple[str, ...]
-    ) -> None:
+    def run_playbook(self, name: str, plan: Plan, variables: Mapping[str, Any], components: tuple[str, ...]) -> None:
         """Run a playbook, once more without a component that failed and may; raises Stopped."""
         # Only here, so that everything that can be judged without Ansible is judged without it.
         from . import playbook as edge  # noqa: PLC0415
@@ -376,4 +374,3 @@ def finish(node: Node, log: Log, report: Report, flush: float) -> int:
     waits = flush if code and report.platform == "hyperpod" else 0.0
     log.close(waits)
     return code
-

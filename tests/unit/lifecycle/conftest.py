@@ -154,7 +154,12 @@ def hook(tmp_path, monkeypatch, capsys) -> Bench:
 
 
 def machine(name: str, address: str | None, identifier: str) -> dict[str, Any]:
-    return {"InstanceName": name, "CustomerIpAddress": address, "AgentIpAddress": "172.16.1.1", "InstanceId": identifier}
+    return {
+        "InstanceName": name,
+        "CustomerIpAddress": address,
+        "AgentIpAddress": "172.16.1.1",
+        "InstanceId": identifier,
+    }
 
 
 def resource_config(**more: Any) -> dict[str, Any]:

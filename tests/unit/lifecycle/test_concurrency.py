@@ -46,7 +46,8 @@ def endless(*_arguments, cancelled, **_options):
         time.sleep(0.1)
     return playbook.Result("successful")
 playbook.run = endless
-sys.exit(run.run(["on-node-configured", "--role", "compute", "--spread-seconds", "0"], dict(os.environ), FakeNode(Path(sys.argv[1]))))
+arguments = ["on-node-configured", "--role", "compute", "--spread-seconds", "0"]
+sys.exit(run.run(arguments, dict(os.environ), FakeNode(Path(sys.argv[1]))))
 """
 
 
@@ -138,7 +139,9 @@ def really_run(tmp_path: Path, *tasks: dict, **options) -> tuple[playbook.Result
     said: list[str] = []
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
-    inventory = {"all": {"hosts": {"me": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}}
+    inventory = {
+        "all": {"hosts": {"me": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}
+    }
     result = playbook.run(
         write_playbook(tmp_path, *tasks),
         inventory,
@@ -191,9 +194,7 @@ def test_a_real_playbook_is_timed_and_its_failure_is_told(tmp_path):
 @case("X1")
 def test_no_variable_stands_on_a_command_line(tmp_path):
     show = {"name": "Show", "ansible.builtin.shell": "ps -eo args", "register": "listing"}
-    result, said = really_run(
-        tmp_path, show, {"name": "Say", "ansible.builtin.debug": {"msg": "{{ listing.stdout }}"}}
-    )
+    result, said = really_run(tmp_path, show, {"name": "Say", "ansible.builtin.debug": {"msg": "{{ listing.stdout }}"}})
     text = "\n".join(said)
     assert result.status == "successful" and "ansible-playbook" in text and "s3cr3t-value" not in text
 

@@ -116,7 +116,11 @@ def start(tmp_path, *arguments: str, shadow: bool = True) -> subprocess.Complete
     (tmp_path / "start.sh").write_text(script)
     environment = {"PATH": str(tmp_path / "bin"), "SLIPWAY_FLUSH_SECONDS": "0"}
     return subprocess.run(
-        ["/bin/sh", str(tmp_path / "start.sh"), *arguments], env=environment, capture_output=True, text=True, check=False
+        ["/bin/sh", str(tmp_path / "start.sh"), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -134,7 +138,7 @@ def test_the_first_python_that_will_do_is_started(tmp_path, pythons, chosen):
     for name, version in pythons.items():
         fake_python(tmp_path / "bin", name, version)
     done = start(tmp_path, "user-data", "--check")
-    assert done.stdout == "STARTED %s -s %s user-data --check\n" % (chosen, tmp_path / "bootstrap.py")
+    assert done.stdout == "STARTED %s -s -B %s user-data --check\n" % (chosen, tmp_path / "bootstrap.py")
 
 
 @case("E5")
@@ -186,7 +190,9 @@ def test_a_directory_is_judged_before_it_is_used(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "statvfs", statvfs)
     bad = [str(tmp_path / name) for name in ("noexec", "readonly", "small")]
     assert bootstrap.choose_directory((*bad, str(tmp_path / "good"))) == str(tmp_path / "good")
-    with pytest.raises(Refused, match=r"noexec is mounted noexec; .*readonly cannot be written; .*0 MiB free") as refused:
+    with pytest.raises(
+        Refused, match=r"noexec is mounted noexec; .*readonly cannot be written; .*0 MiB free"
+    ) as refused:
         bootstrap.choose_directory(tuple(bad))
     assert refused.value.code == 4
 
@@ -243,7 +249,9 @@ def test_the_metadata_service_is_asked_with_a_token_and_past_any_proxy(monkeypat
 def test_an_unsupported_distribution_is_named(hook):
     hook.node.write("/etc/os-release", 'ID="plan9"\nVERSION_ID="4"\n')
     outcome = hook("user-data")
-    assert outcome.code == 2 and "plan9 4 is not supported (supported: " in outcome.last and "Ubuntu 22.04" in outcome.last
+    assert (
+        outcome.code == 2 and "plan9 4 is not supported (supported: " in outcome.last and "Ubuntu 22.04" in outcome.last
+    )
     hook.node.write("/etc/os-release", 'ID=debian\nVERSION_ID="3"\n')
     assert "Debian 3 is not supported" in hook("user-data").last
     hook.node.write("/etc/os-release", "")

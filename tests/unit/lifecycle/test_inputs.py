@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from lifecycle import hyperpod as hp
 from lifecycle import addresses, identity, parallelcluster
+from lifecycle import hyperpod as hp
 from lifecycle.fitness import parse_os_release
 from lifecycle.node import Node, parse_fib_trie, parse_ip_addresses
 from lifecycle.outcome import BadConfiguration
@@ -169,9 +169,7 @@ def test_all_addresses_are_compared_and_those_of_bridges_and_agents_are_not():
     config = hp.parse_resource_config(
         {"InstanceGroups": groups(("a", [machine("a", "172.17.0.1", "1")]), ("b", [machine("b", "10.2.0.9", "2")]))}
     )
-    own = addresses.own(
-        [("lo", "127.0.0.1"), ("docker0", "172.17.0.1"), ("ens5", "172.16.1.1"), ("efa31", "10.2.0.9")]
-    )
+    own = addresses.own([("lo", "127.0.0.1"), ("docker0", "172.17.0.1"), ("ens5", "172.16.1.1"), ("efa31", "10.2.0.9")])
     found, _how = hp.find_self(config, own)
     assert found is not None and found.group == "b", "neither docker0's address nor AgentIpAddress"
 
@@ -204,7 +202,10 @@ def test_addresses_are_listed_without_asking_any_other_host():
         '"local":"fe80::1"}]},{"ifname":"efa0"}]'
     )
     assert parse_ip_addresses(recorded) == [("lo", "127.0.0.1"), ("ens5", "10.1.66.201"), ("ens5", "fe80::1")]
-    trie = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.1.66.201\n        /32 host LOCAL\n     |-- 10.1.66.255\n        /32 link BROADCAST\n"
+    trie = (
+        "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.1.66.201\n        /32 host LOCAL\n"
+        "     |-- 10.1.66.255\n        /32 link BROADCAST\n"
+    )
     assert parse_fib_trie(trie) == [("", "10.1.66.201")]
     assert ("lo", "127.0.0.1") in Node().interfaces()
 
@@ -313,7 +314,9 @@ def test_of_two_controllers_one_writes_what_both_share(hyperpod):
     hyperpod.node.addresses = [("ens5", "10.1.4.11")]
     second = hyperpod("on-create")
     assert first.report["role"] == second.report["role"] == "controller"
-    hosts = [list(run["inventory"]["slurm_cluster"]["children"]["controller"]["hosts"]) for run in (first.runs + second.runs)]
+    hosts = [
+        list(run["inventory"]["slurm_cluster"]["children"]["controller"]["hosts"]) for run in (first.runs + second.runs)
+    ]
     assert hosts[0] == ["ip-10-1-66-201"], "the first registers, since it is the first of the group"
     assert hosts[-1] == ["10.1.4.10", "ip-10-1-66-201"], "the other one is not the first, and so does not"
     assert any("10.1.4.10 is the primary controller" in line for line in second.lines)

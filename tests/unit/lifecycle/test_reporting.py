@@ -137,7 +137,9 @@ def test_a_required_component_fails_the_node_and_an_optional_one_does_not(hook):
 @case("X8")
 def test_every_step_has_start_duration_attempts_and_bytes(hook):
     hook.on_run = lambda run: hook.clock.sleep(3)
-    hook.results = [Result("successful", True, tasks=[Step("Slow", "2026-01-01T00:00:00", 2.5), Step("Quick", "", 0.1)])]
+    hook.results = [
+        Result("successful", True, tasks=[Step("Slow", "2026-01-01T00:00:00", 2.5), Step("Quick", "", 0.1)])
+    ]
     fetched = {"SLIPWAY_FETCHED": json.dumps({"attempts": 2, "bytes": 4711, "seconds": 1.5})}
     outcome = hook("user-data", "--spread-seconds", "0", environment=fetched)
     for step in outcome.report["steps"] + outcome.report["tasks"]:

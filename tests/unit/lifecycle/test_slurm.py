@@ -13,10 +13,11 @@ from lifecycle.plan import Slurm, make_plan, may_fail, without
 from tests.unit.lifecycle.conftest import as_controller, cfnconfig
 
 case = pytest.mark.case
+INSTALLED = Slurm(True)
 COMPONENTS = ("storage", "enroot", "pyxis")
 
 
-def plan(hook, role="compute", platform="parallelcluster", slurm=Slurm(True), **more):
+def plan(hook, role="compute", platform="parallelcluster", slurm=INSTALLED, **more):
     return make_plan(hook, Identity(platform, role, ()), slurm, COMPONENTS, **more)
 
 
@@ -53,7 +54,11 @@ def test_a_controller_without_configuration_names_it(hyperpod):
 def test_slurmd_is_never_started_on_a_controller():
     play = yaml.safe_load((REPOSITORY / "lifecycle/playbooks/start_slurm.yml").read_text())[0]
     assert play["vars"]["slurm_unit"] == "{{ 'slurmctld' if inventory_hostname in groups['controller'] else 'slurmd' }}"
-    units = [task["ansible.builtin.systemd_service"]["name"] for task in play["tasks"] if "ansible.builtin.systemd_service" in task]
+    units = [
+        task["ansible.builtin.systemd_service"]["name"]
+        for task in play["tasks"]
+        if "ansible.builtin.systemd_service" in task
+    ]
     assert units == ["{{ slurm_unit }}.service"]
 
 
