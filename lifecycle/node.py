@@ -18,6 +18,8 @@ METADATA = "http://169.254.169.254"
 METADATA_SECONDS = 2.0
 COMMAND_SECONDS = 10.0
 SLURM_PROGRAMS = ("opt/slurm*/bin/srun", "opt/aws/pcs/scheduler/slurm-*/bin/srun", "usr/bin/srun", "usr/local/bin/srun")
+# Where the images of HyperPod and ParallelCluster have theirs.
+PLUGINS = ("opt/slurm*/lib/slurm/spank_pyxis.so", "usr/local/lib/slurm/spank_pyxis.so")
 SHARED_FILESYSTEMS = ("nfs", "nfs4", "lustre", "efs", "fuse.efs", "wekafs", "gpfs", "beegfs", "ceph")
 
 
@@ -100,7 +102,9 @@ class Node:
     def slurm(self) -> Slurm:
         """Return what of Slurm is here at this moment; mounts are looked at, never assumed."""
         installed = any(next(self.root.glob(pattern), None) for pattern in SLURM_PROGRAMS)
-        return Slurm(installed, mount_type(self.text("/proc/self/mountinfo"), "/opt/slurm") in SHARED_FILESYSTEMS)
+        shared = mount_type(self.text("/proc/self/mountinfo"), "/opt/slurm") in SHARED_FILESYSTEMS
+        has_pyxis = any(next(self.root.glob(pattern), None) for pattern in PLUGINS)
+        return Slurm(installed, shared, has_pyxis)
 
     def unit_state(self, unit: str) -> str:
         """Return systemd's ActiveState of a unit, '' where there is no such unit or no systemd."""

@@ -22,6 +22,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 # Where a component's need is only where its data lies, it goes on without.
 SOFT_NEEDS = ("storage",)
 UNMANAGED = "unmanaged"
+# site.yml asks every node of the cluster for its proof before it registers, and a hook sees only its own node.
+REGISTER_TAG = "register"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Slurm:
     installed: bool
     # /opt/slurm is a network filesystem here, or something mounted from the head.
     shared: bool = False
+    # A pyxis plugin that the image brought lies beside Slurm.
+    has_pyxis: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,34 +60,46 @@ def make_plan(
     if identity.kubernetes:
         reason = "the cluster is orchestrated by Kubernetes (EKS): Slurm, pyxis, enroot and containerd are left alone"
         return Plan(decisions=(_refuse_required(("enroot", "pyxis"), required, reason),))
-    left: dict[str, str] = {}
-    if hook == "on-node-start":
-        # Shares and scratch disks are mounted later, and what is written below /opt/slurm now would be hidden then.
-        for name in ("storage", "docker", "pyxis", "image_store"):
-            left[name] = "OnNodeStart runs before disks and /opt/slurm are mounted: done in OnNodeConfigured"
-    elif identity.workload_manager != "slurm":
-        left["pyxis"] = "the workload manager is %s" % (identity.workload_manager or "not named")
-    elif not slurm.installed:
-        left["pyxis"] = "no Slurm is installed here"
+    left = _left_alone(hook, identity, slurm)
     if hook != "on-node-start":
         for name, reason in left.items():
-            _refuse_required((name,), required, reason)
+            # What the image has is there, whoever brought it.
+            if not (name == "pyxis" and slurm.has_pyxis):
+                _refuse_required((name,), required, reason)
     waits = ["disk"] if hook in ("on-create", "on-init-complete", "user-data") else []
     playbooks = ["site"]
+    is_image = "image" in (hook, identity.role)
+    if not is_image and hook != "on-node-updated" and "pyxis" not in left:
+        playbooks.append("register_first")
     starts = hook == "on-create" and slurm.installed and identity.workload_manager == "slurm"
     if starts:
         waits.append("slurm_conf" if identity.role == "controller" else "controller")
         playbooks.append("start_slurm")
     decisions = ["%s is left alone: %s" % (name, reason) for name, reason in left.items() if name in components]
-    skip_tags: tuple[str, ...] = ()
-    if identity.role == "image" or hook == "image":
-        skip_tags = ("register",)
+    if is_image:
         decisions.append("an image: installed, nothing registered or started")
-        if seal:
-            playbooks.append("seal_image")
+        playbooks += ["seal_image"] if seal else []
+    elif hook == "on-node-updated":
+        decisions.append("the registration stays as it is: compute nodes do not run this hook, and could lack a plugin")
     decisions += _say_slurm(hook, identity, slurm, starts)
     variables = {"%s_state" % name: UNMANAGED for name in left if name in components}
-    return Plan(tuple(playbooks), variables, skip_tags, tuple(waits), tuple(decisions))
+    return Plan(tuple(playbooks), variables, (REGISTER_TAG,), tuple(waits), tuple(decisions))
+
+
+def _left_alone(hook: str, identity: Identity, slurm: Slurm) -> dict[str, str]:
+    """Return why a component is left alone, by component."""
+    if hook == "on-node-start":
+        # Shares and scratch disks are mounted later, and what is written below /opt/slurm now would be hidden then.
+        reason = "OnNodeStart runs before disks and /opt/slurm are mounted: done in OnNodeConfigured"
+        return dict.fromkeys(("storage", "docker", "pyxis", "image_store"), reason)
+    if identity.workload_manager != "slurm":
+        return {"pyxis": "the workload manager is %s" % (identity.workload_manager or "not named")}
+    if not slurm.installed:
+        return {"pyxis": "no Slurm is installed here"}
+    if hook == "on-init-complete" and slurm.has_pyxis:
+        # The platform has set it up, and registered it; a second registration would load it twice.
+        return {"pyxis": "the image has its own, which is adopted as it is"}
+    return {}
 
 
 def _say_slurm(hook: str, identity: Identity, slurm: Slurm, starts: bool) -> list[str]:

@@ -153,7 +153,7 @@ class Hook:
             self.wait_for(plan)
         variables = {**self.code.variables(), **self.settings.extra, **plan.variables}
         for name in plan.playbooks:
-            self.run_playbook(name, plan, variables, components)
+            variables = self.run_playbook(name, plan, variables, components)
 
     def wait_for(self, plan: Plan) -> None:
         """Wait, each time with a bound; what does not come is said and worked around."""
@@ -210,8 +210,13 @@ class Hook:
         mirror = str(evidence.read_group_variables(self.code.site).get("artifact_mirror") or "https://github.com/")
         return mirror.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
 
-    def run_playbook(self, name: str, plan: Plan, variables: Mapping[str, Any], components: tuple[str, ...]) -> None:
-        """Run a playbook, once more without a component that failed and may; raises Stopped."""
+    def run_playbook(
+        self, name: str, plan: Plan, variables: Mapping[str, Any], components: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """Run a playbook, once more without a component that failed and may; raises Stopped.
+
+        Returns the variables for the next one: what was left out stays out.
+        """
         # Only here, so that everything that can be judged without Ansible is judged without it.
         from . import playbook as edge  # noqa: PLC0415
 
@@ -243,7 +248,7 @@ class Hook:
                 step.changed = step.changed or result.changed
                 self.interruption.check()
                 if result.status == "successful":
-                    return
+                    return shown
                 if result.status == "timeout":
                     task = " in the task %r" % result.tasks[-1].name if result.tasks else ""
                     raise OutOfBudget("the budget of %.0f s was used up%s" % (self.settings.budget_seconds, task))

@@ -345,7 +345,7 @@ def test_without_slurm_pyxis_is_left_alone_unless_it_is_required(hook):
 def test_a_controller_that_is_gone_holds_up_nothing_but_the_wait_for_it(hyperpod):
     hyperpod.node.listening.clear()
     outcome = hyperpod("on-create")
-    assert outcome.code == 0 and [run["playbook"] for run in outcome.runs] == ["site", "start_slurm"]
+    assert outcome.code == 0 and [run["playbook"] for run in outcome.runs] == ["site", "register_first", "start_slurm"]
     assert any("slurmctld does not answer on 10.1.4.10" in warning for warning in outcome.report["warnings"])
     assert outcome.clock.time <= 200
 
@@ -398,7 +398,8 @@ def test_without_a_node_type_dna_json_is_asked_then_the_argument(hook):
 def test_a_login_node_gets_the_client_and_no_daemon(parallelcluster):
     parallelcluster.node.write(CFNCONFIG, cfnconfig("LoginNode"))
     outcome = parallelcluster("on-node-configured")
-    assert outcome.report["role"] == "login" and [run["playbook"] for run in outcome.runs] == ["site"]
+    assert outcome.report["role"] == "login"
+    assert [run["playbook"] for run in outcome.runs] == ["site", "register_first"]
     assert list(outcome.runs[0]["inventory"]["slurm_cluster"]["children"]["login"]["hosts"]) == ["ip-10-1-66-201"]
     assert outcome.runs[0]["limit"] == "ip-10-1-66-201"
 

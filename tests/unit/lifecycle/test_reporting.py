@@ -106,7 +106,7 @@ def test_a_used_up_budget_stops_between_steps_with_a_partial_report(hyperpod):
     hyperpod.on_run = lambda run: hyperpod.clock.sleep(1000)
     outcome = hyperpod("on-create")
     assert outcome.code == 3 and [run["playbook"] for run in outcome.runs] == ["site"]
-    assert "the budget of 900 s was used up before: playbook start_slurm" in outcome.last
+    assert "the budget of 900 s was used up before: playbook register_first" in outcome.last
     assert outcome.report["exit_code"] == 3 and "playbook site" in [step["name"] for step in outcome.report["steps"]]
 
 
@@ -157,7 +157,7 @@ def test_check_changes_nothing_and_prints_the_plan(hook):
     hook.node.write("/opt/slurm/bin/srun", "")
     before = sorted(hook.node.root.rglob("*"))
     outcome = hook("user-data", "--check")
-    assert outcome.code == 0 and [run["check"] for run in outcome.runs] == [True]
+    assert outcome.code == 0 and [run["check"] for run in outcome.runs] == [True, True]
     assert sorted(hook.node.root.rglob("*")) == before
     assert outcome.last.endswith("done (exit 0): checked only: nothing would change")
     assert outcome.clock.time == 0, "nothing is waited for"

@@ -36,9 +36,10 @@ def test_the_controller_starts_slurm_after_everything_is_in_place(hyperpod):
     hyperpod.clock.later[20] = lambda: hyperpod.node.write("/opt/slurm/etc/slurm.conf", "")
     outcome = hyperpod("on-create")
     assert outcome.code == 0 and outcome.report["role"] == "controller"
-    assert [run["playbook"] for run in outcome.runs] == ["site", "start_slurm"]
+    assert [run["playbook"] for run in outcome.runs] == ["site", "register_first", "start_slurm"]
     assert "OnCreate starts Slurm: slurmctld, after everything else is in place" in outcome.text
-    assert [run["playbook"] for run in hyperpod("on-init-complete").runs] == ["site"], "the platform starts it there"
+    started = [run["playbook"] for run in hyperpod("on-init-complete").runs]
+    assert started == ["site", "register_first"], "the platform starts it there"
 
 
 @case("S2")
@@ -75,8 +76,10 @@ def test_on_node_start_leaves_disks_and_registration_to_on_node_configured(role)
 @pytest.mark.parametrize("node_type", ["HeadNode", "ComputeFleet", "LoginNode"])
 def test_parallelcluster_starts_slurm_itself(parallelcluster, node_type):
     parallelcluster.node.write("/etc/parallelcluster/cfnconfig", cfnconfig(node_type))
-    for name in ("on-node-configured", "on-node-updated"):
-        assert [run["playbook"] for run in parallelcluster(name).runs] == ["site"]
+    configured, updated = parallelcluster("on-node-configured"), parallelcluster("on-node-updated")
+    assert [run["playbook"] for run in configured.runs] == ["site", "register_first"]
+    assert [run["playbook"] for run in updated.runs] == ["site"], "compute nodes do not run that hook"
+    assert all(run["skip_tags"] == ("register",) for run in configured.runs + updated.runs)
 
 
 @case("S15")
@@ -125,3 +128,20 @@ def test_what_needs_a_component_goes_with_it():
 def test_a_required_component_that_cannot_apply_ends_the_hook():
     with pytest.raises(ComponentFailed, match="pyxis is required"):
         plan("user-data", slurm=Slurm(False), required=("pyxis",))
+
+
+@case("P2")
+@pytest.mark.parametrize("place", ["/opt/slurm-24.11/lib/slurm", "/opt/slurm/lib/slurm"])
+def test_the_pyxis_that_the_platform_has_set_up_is_adopted(hyperpod, place):
+    hyperpod.node.write(place + "/spank_pyxis.so", "")
+    outcome = hyperpod("on-init-complete", "--required", "pyxis")
+    assert outcome.code == 0 and [run["playbook"] for run in outcome.runs] == ["site"]
+    assert outcome.runs[0]["variables"]["pyxis_state"] == "unmanaged"
+    assert "the image has its own, which is adopted as it is" in outcome.text
+    created = hyperpod("on-create")
+    assert "pyxis_state" not in created.runs[0]["variables"], "with OnCreate the platform has set up nothing"
+
+
+def test_pyxis_is_registered_before_slurm_is_started():
+    made = plan("on-create", "controller", "hyperpod")
+    assert made.playbooks.index("register_first") < made.playbooks.index("start_slurm")
