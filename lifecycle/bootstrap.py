@@ -135,6 +135,8 @@ def prepare(locations: list[str], sha256: str) -> str:
             message = "%s is damaged: its sha256 is %s" % (local, sha256)
             raise Refused(BAD_CONFIGURATION, message)
     given = os.environ.get("SLIPWAY_WORK_DIRECTORY", "")
+    if os.geteuid() != 0 and not given:
+        raise Refused(UNUSABLE, "the hook runs as uid %d and needs root: start it with sudo" % os.geteuid())
     work = choose_directory((given,) if given else CANDIDATES)
     directory = os.path.join(work, "%s-%s" % (sha256[:16], kind()[0]))
     with open(os.path.join(work, ".bootstrap.lock"), "w", encoding="ascii") as lock:
@@ -209,7 +211,7 @@ def choose_directory(candidates: tuple[str, ...]) -> str:
             continue
         free = found.f_bavail * found.f_frsize
         if found.f_flag & os.ST_RDONLY or not os.access(path, os.W_OK):
-            faults.append("%s cannot be written%s" % (path, "" if os.geteuid() == 0 else ": run this as root (sudo)"))
+            faults.append("%s cannot be written" % path)
         elif found.f_flag & getattr(os, "ST_NOEXEC", 8):
             faults.append("%s is mounted noexec" % path)
         elif free < NEEDED_BYTES:
@@ -297,7 +299,7 @@ def make_environment(directory: str, wheels: list[str]) -> None:
         os.symlink(interpreter, os.path.join(programs, name))
     # By its directory, so that the environment may be renamed.
     starter = Path(programs, "ansible-playbook")
-    words = 'exec "$(dirname -- "$0")/python" -s -c \'%s\' "$@"' % RUNNER
+    words = 'exec "$(dirname -- "$0")/python" -I -c \'%s\' "$@"' % RUNNER
     starter.write_text("#!/bin/sh\n%s\n" % words, encoding="utf-8")
     starter.chmod(0o755)
     code = "../../../../collections/ansible_collections/slipway/containers\n"
@@ -333,7 +335,8 @@ def start(directory: str, arguments: list[str]) -> None:
         shutil.rmtree(remove, ignore_errors=True)
     python = os.path.join(directory, "python", "bin", "python")
     sys.stdout.flush()
-    os.execve(python, [python, "-s", "-m", "lifecycle", *arguments], environment)
+    # -I: nothing is imported from the current directory, which is the platform's, nor from a user's.
+    os.execve(python, [python, "-I", "-m", "lifecycle", *arguments], environment)
 
 
 if __name__ == "__main__":

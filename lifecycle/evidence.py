@@ -50,7 +50,7 @@ def identify(settings: Settings, place: Place) -> Identity:
         if platform == "parallelcluster":
             return _parallelcluster(settings, place, evidence)
     except PermissionError as error:
-        command = "sudo slipway-lifecycle %s" % settings.hook
+        command = "sudo sh start.sh %s" % settings.hook
         raise Unusable("%s is readable for root only: run %s" % (error.filename, command)) from None
     return identity.identify_generic(settings.role, settings.controller, evidence)
 

@@ -48,10 +48,10 @@ def check_space(space: Space, minimum_free_mib: int) -> None:
         raise Unusable("no room on this node: %s" % "; ".join(problems))
 
 
-def check_root(user: int, command: str) -> None:
+def check_root(user: int, hook: str) -> None:
     """Raise Unusable, with what to type, where the hook does not run as root."""
     if user != 0:
-        raise Unusable("the hook runs as uid %d and needs root: sudo %s" % (user, command))
+        raise Unusable("the hook runs as uid %d and needs root: sudo sh start.sh %s" % (user, hook))
 
 
 def parse_os_release(text: str) -> dict[str, str]:

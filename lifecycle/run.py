@@ -113,7 +113,7 @@ class Hook:
 
     def judge(self) -> None:
         """Refuse a node on which nothing can work."""
-        fitness.check_root(self.node.user, "slipway-lifecycle %s" % self.settings.hook)
+        fitness.check_root(self.node.user, self.settings.hook)
         fitness.check_space(self.node.space("/"), self.settings.minimum_free_mib)
         release = fitness.parse_os_release(self.node.text("/etc/os-release"))
         fitness.check_distribution(release, self.code.distributions())

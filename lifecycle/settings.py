@@ -63,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; what is wrong raises BadConfiguration instead of exiting."""
-    made = _Parser(prog="slipway-lifecycle", allow_abbrev=False, description="Run Slipway on this node, as a hook.")
+    made = _Parser(prog="start.sh", allow_abbrev=False, description="Run Slipway on this node, as a hook.")
     made.add_argument("hook", choices=sorted(HOOKS), help="which hook of the platform this is")
     made.add_argument("--platform", choices=PLATFORMS, help="instead of finding it out")
     made.add_argument("--role", choices=ROLES, help="instead of finding it out")

@@ -13,8 +13,8 @@ for name in python3 python3.13 python3.12 python3.11 python3.10 python3.9 /usr/l
   version=$("$program" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
   found="$found $program ($version)"
   if "$program" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
-    # -B: nothing is written beside it, not even bytecode.
-    exec "$program" -s -B "$here/bootstrap.py" "$@" </dev/null
+    # -E: whatever PYTHONPATH the platform has. -B: nothing is written beside it, not even bytecode.
+    exec "$program" -E -s -B "$here/bootstrap.py" "$@" </dev/null
   fi
 done
 

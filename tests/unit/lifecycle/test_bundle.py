@@ -96,7 +96,9 @@ def listing(directory: Path) -> list[tuple[str, str]]:
 def run(tmp_path):
     """Start a script as a platform would: with hardly any environment, from somewhere else."""
 
-    def start(*command: object, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
+    def start(
+        *command: object, python: str = sys.executable, directory: Path = Path("/"), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         programs = tmp_path / ("bin-%s" % hashlib.sha256(python.encode()).hexdigest()[:8])
         programs.mkdir(exist_ok=True)
         with contextlib.suppress(FileExistsError):
@@ -106,7 +108,7 @@ def run(tmp_path):
         return subprocess.run(
             list(map(str, command)),
             env={**plain, **environment},
-            cwd="/",
+            cwd=directory,
             capture_output=True,
             text=True,
             check=False,
@@ -140,6 +142,19 @@ def test_it_starts_with_every_python_and_leaves_the_systems_own_alone(tmp_path, 
     environment = re.search(r"PYTHON (\S+) (\S+)", done.stdout)
     assert environment and environment.group(2).startswith(str(tmp_path / "work"))
     assert [sorted(os.listdir(place)) if os.path.isdir(place) else [] for place in places[1:]] == before
+
+
+@case("E7")
+def test_nothing_is_imported_from_where_the_platform_happens_to_stand(tmp_path, run):
+    prefix = hyperpod_prefix(tmp_path)
+    strange = tmp_path / "strange"
+    (strange / "lifecycle").mkdir(parents=True)
+    for name in ("lifecycle/__init__.py", "lifecycle/__main__.py", "json.py", "toy.py", "ansible.py"):
+        (strange / name).write_text("raise SystemExit('imported from the wrong place')\n")
+    done = run("/bin/bash", prefix / "on_create.sh", directory=strange, PYTHONPATH=str(strange))
+    assert done.returncode == 0 and "STARTED ['on-create'] toy 1" in done.stdout, done.stdout + done.stderr
+    starter = next((tmp_path / "work").glob("*/python/bin/ansible-playbook"))
+    assert " -I -c " in starter.read_text()
 
 
 class Files(http.server.SimpleHTTPRequestHandler):

@@ -138,7 +138,7 @@ def test_the_first_python_that_will_do_is_started(tmp_path, pythons, chosen):
     for name, version in pythons.items():
         fake_python(tmp_path / "bin", name, version)
     done = start(tmp_path, "user-data", "--check")
-    assert done.stdout == "STARTED %s -s -B %s user-data --check\n" % (chosen, tmp_path / "bootstrap.py")
+    assert done.stdout == "STARTED %s -E -s -B %s user-data --check\n" % (chosen, tmp_path / "bootstrap.py")
 
 
 @case("E5")

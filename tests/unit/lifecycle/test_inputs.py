@@ -354,7 +354,7 @@ def test_a_controller_that_is_gone_holds_up_nothing_but_the_wait_for_it(hyperpod
 def test_an_ordinary_user_is_told_what_to_type(hyperpod):
     hyperpod.node.uid = 1000
     outcome = hyperpod("on-create")
-    assert outcome.code == 4 and "sudo slipway-lifecycle on-create" in outcome.last
+    assert outcome.code == 4 and "sudo sh start.sh on-create" in outcome.last
 
 
 @case("R27")
