@@ -174,7 +174,7 @@ def served(tmp_path):
     bundle = toy_bundle(tmp_path / "made")
     Files.asked = []
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(bundle.parent)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield bundle, "http://127.0.0.1:%d/%s" % (server.server_port, bundle.name)
     server.shutdown()
     server.server_close()

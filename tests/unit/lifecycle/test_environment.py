@@ -238,7 +238,7 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 @case("E13")
 def test_the_metadata_service_is_asked_with_a_token_and_past_any_proxy(monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert Node(metadata="http://127.0.0.1:%d" % server.server_port).instance_identifier() == "i-0ccc"
     server.shutdown()

@@ -48,7 +48,7 @@ class Server:
                 pass
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def url(self, path: str) -> str:
         return "http://127.0.0.1:%d%s" % (self.http.server_port, path)
