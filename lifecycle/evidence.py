@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +112,12 @@ def _parallelcluster(settings: Settings, place: Place, evidence: str) -> Identit
     facts = parallelcluster.read_facts(cfnconfig, _optional_object(content))
     found = identity.identify_parallelcluster(facts, settings.role, evidence)
     release = parallelcluster.cookbook_version(place.node.text(parallelcluster.BOOTSTRAPPED))
-    said = [found.evidence[0], found.evidence[1]]
+    said = list(found.evidence)
     if release:
         said.append("ParallelCluster %s" % ".".join(map(str, release)))
     examples = "are" if place.node.exists(parallelcluster.EXAMPLES) else "are not"
     said.append("the image's own examples of enroot and pyxis %s there" % examples)
-    return identity.replace_evidence(found, said)
+    return replace(found, evidence=tuple(said))
 
 
 def _optional_object(content: bytes | None) -> Mapping[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import hyperpod, parallelcluster
@@ -186,8 +186,3 @@ def check_role(role: str) -> str:
     if role not in ROLES:
         raise BadConfiguration("role %r is not known: use one of %s" % (role, ", ".join(ROLES)))
     return role
-
-
-def replace_evidence(identity: Identity, evidence: Sequence[str]) -> Identity:
-    """Return an identity with other evidence."""
-    return replace(identity, evidence=tuple(evidence))

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +128,11 @@ class Hook:
         """Find platform and role, and say why."""
         beside = Path(self.environment.get(BESIDE_VARIABLE) or self.code.site)
         place = evidence.Place(self.node, self.environment, beside, self.clock)
-        self.identity = evidence.identify(self.settings, place)
-        found = self.identity
+        found = evidence.identify(self.settings, place)
+        if self.settings.controller:
+            found = replace(found, controller=self.settings.controller)
+        self.identity = found
         self.report.platform, self.report.role, self.report.evidence = found.platform, found.role, found.evidence
-        if found.platform == "hyperpod" and not self.settings.check:
-            self.log.add_file(str(self.node.path(hyperpod.PROVISIONING_LOG)))
         self.log.line("platform %s, role %s (%s)" % (found.platform, found.role, "; ".join(found.evidence)))
         for warning in found.warnings:
             self.warn(warning)
@@ -289,7 +289,11 @@ def run(
     node, clock = node or Node(), clock or Clock()
     log = Log(clock=clock)
     report = Report(next((item for item in arguments if item in options.HOOKS), "unknown"), clock)
-    flush = 0.0
+    flush = Settings().flush_seconds
+    if options.HOOKS.get(report.hook) == "hyperpod" and node.user == 0 and "--check" not in arguments:
+        # From the first line on: nothing else leaves the node.
+        report.platform = "hyperpod"
+        log.add_file(str(node.path(hyperpod.PROVISIONING_LOG)))
     try:
         with interruptible() as interruption:
             code = layout.located(environment)

@@ -76,6 +76,17 @@ def test_a_failed_hyperpod_node_says_the_cause_last_and_waits_for_its_agent(hype
     assert hyperpod("on-create").clock.naps[-1] == 7.0
 
 
+@case("X3")
+@pytest.mark.parametrize("fault", ["argument", "setting", "file"])
+def test_a_hyperpod_node_that_fails_at_once_says_so_too(hook, fault):
+    hook.node.path("/opt/ml/config").mkdir(parents=True)
+    if fault == "setting":
+        (hook.site / "lifecycle.yml").write_text("role: king\n")
+    outcome = hook("on-create", *(["--bogus"] if fault == "argument" else []))
+    shipped = hook.node.text("/var/log/provision/provisioning.log").splitlines()
+    assert outcome.code == 2 and shipped[-1] == outcome.last and outcome.clock.naps[-1] == 60.0
+
+
 @case("X4")
 def test_everything_is_said_on_standard_output(hook, capsys):
     outcome = hook("user-data")

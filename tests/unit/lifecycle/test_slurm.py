@@ -145,3 +145,8 @@ def test_the_pyxis_that_the_platform_has_set_up_is_adopted(hyperpod, place):
 def test_pyxis_is_registered_before_slurm_is_started():
     made = plan("on-create", "controller", "hyperpod")
     assert made.playbooks.index("register_first") < made.playbooks.index("start_slurm")
+
+
+def test_a_controller_that_is_given_is_the_one_that_is_named(hyperpod):
+    outcome = hyperpod("on-init-complete", "--controller", "head01")
+    assert list(outcome.runs[0]["inventory"]["slurm_cluster"]["children"]["controller"]["hosts"]) == ["head01"]
