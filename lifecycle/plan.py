@@ -73,7 +73,7 @@ def make_plan(
         playbooks.append("register_first")
     starts = hook == "on-create" and slurm.installed and identity.workload_manager == "slurm"
     if starts:
-        waits.append("slurm_conf" if identity.role == "controller" else "controller")
+        waits += ["slurm_conf"] if identity.role == "controller" else []
         playbooks.append("start_slurm")
     decisions = ["%s is left alone: %s" % (name, reason) for name, reason in left.items() if name in components]
     if is_image:

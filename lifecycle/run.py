@@ -34,6 +34,8 @@ SLURM_CONF = "/opt/slurm/etc/slurm.conf"
 SLURMCTLD_PORT = 6817
 BESIDE_VARIABLE = "SLIPWAY_HOOK_DIRECTORY"
 FETCHED_VARIABLE = "SLIPWAY_FETCHED"
+# Whose failure it is where a task of no role failed.
+PLAYBOOK_COMPONENTS = {"register_first": "pyxis"}
 # What a run keeps for ending in order when the platform's own limit is near.
 GRACE_SECONDS = 20.0
 
@@ -153,15 +155,17 @@ class Hook:
             self.wait_for(plan)
         variables = {**self.code.variables(), **self.settings.extra, **plan.variables}
         for name in plan.playbooks:
+            if name == "start_slurm" and self.identity.role != "controller" and not self.settings.check:
+                # Not before: the controller is busy with the same work meanwhile.
+                with self.step("wait for controller") as step:
+                    step.note = self.wait_for_controller()
             variables = self.run_playbook(name, plan, variables, components)
 
     def wait_for(self, plan: Plan) -> None:
         """Wait, each time with a bound; what does not come is said and worked around."""
         for name in plan.waits:
             with self.step("wait for %s" % name) as step:
-                step.note = {"disk": self.wait_for_disk, "slurm_conf": self.wait_for_slurm_conf}.get(
-                    name, self.wait_for_controller
-                )()
+                step.note = {"disk": self.wait_for_disk, "slurm_conf": self.wait_for_slurm_conf}[name]()
         if self.code.artifacts is None:
             with self.step("wait for the network") as step:
                 step.note = self.wait_for_network()
@@ -252,11 +256,12 @@ class Hook:
                 if result.status == "timeout":
                     task = " in the task %r" % result.tasks[-1].name if result.tasks else ""
                     raise OutOfBudget("the budget of %.0f s was used up%s" % (self.settings.budget_seconds, task))
-                component = result.component
+                component = result.component or PLAYBOOK_COMPONENTS.get(name, "")
                 if result.play == "Preflight":
                     raise Unusable("preflight: %s" % result.message)
                 cause = "%s: %s: %s" % (component or name, result.task or "ansible-playbook", result.message)
-                if not may_fail(component, components, self.settings.required):
+                again = component in self.report.degraded
+                if again or not may_fail(component, components, self.settings.required):
                     raise ComponentFailed(cause)
                 self.report.degraded.append(component)
                 self.warn("%s (not required: the node goes on without it)" % cause)

@@ -145,6 +145,22 @@ def test_a_required_component_fails_the_node_and_an_optional_one_does_not(hook):
     assert hook("user-data", "--required", "enroot,pyxis").code == 1
 
 
+@case("X7")
+def test_a_registration_that_fails_is_the_failure_of_pyxis(hook):
+    hook.node.write("/opt/slurm/bin/srun", "")
+    hook.results = [Result("successful"), Result("failed", task="Write the line", message="read-only")]
+    outcome = hook("user-data", "--required", "enroot")
+    assert outcome.code == 0 and outcome.report["degraded"] == ["pyxis"]
+
+
+@case("X7")
+def test_a_component_that_fails_although_it_is_left_alone_ends_the_hook(hook):
+    hook.node.write("/opt/slurm/bin/srun", "")
+    hook.results = [Result("failed", role="slipway.containers.pyxis", task="x", message="y")] * 2
+    outcome = hook("user-data", "--required", "enroot")
+    assert outcome.code == 1 and len(outcome.runs) == 2
+
+
 @case("X8")
 def test_every_step_has_start_duration_attempts_and_bytes(hook):
     hook.on_run = lambda run: hook.clock.sleep(3)

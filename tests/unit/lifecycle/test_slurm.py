@@ -27,6 +27,8 @@ def test_a_compute_node_that_is_up_before_its_controller_does_its_own_work(hyper
     outcome = hyperpod("on-create")
     assert outcome.code == 0 and outcome.runs[0]["playbook"] == "site"
     assert "slurmd finds it when it does" in outcome.text
+    names = [step["name"] for step in outcome.report["steps"]]
+    assert names.index("wait for controller") > names.index("playbook register_first"), "its own work comes first"
 
 
 @case("S2")
