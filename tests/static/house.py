@@ -607,7 +607,7 @@ def pages_are_short(root: Path) -> list[str]:
 @rule
 def inventories_are_by_component(root: Path) -> list[str]:
     """group_vars/all/<component>.yml: knowing the name is knowing the file."""
-    names = {role.name for role in roles(root)} | {"slurm", "all", "connection", "gpu", "vault"}
+    names = {role.name for role in roles(root)} | {"slurm", "all", "connection", "gpu", "vault", "validate"}
     return [
         at(root, path, "name it after a component (%s)" % ", ".join(sorted(names)))
         for path in files(root, "inventories/*/group_vars/all/*.yml")

@@ -1,0 +1,149 @@
+"""A small cluster in values: a document that the judge accepts, for tests to break in one place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from validate import kinds, results
+from validate.catalogue import load
+from validate.model import Verdict
+
+NOW = 1_800_000_000.0
+# An observation of each check with which a sandbox's node passes.
+GOOD: dict[str, Any] = {
+    "H-01": {"code": 0, "stdout": "Slurmctld(primary) at head is UP\n", "stderr": ""},
+    "H-03": {name: {"knows": True, "said": ""} for name in ("srun", "sbatch", "salloc")},
+    "H-04": {
+        "main": "/run/slurm/conf/plugstack.conf",
+        "files": {"/run/slurm/conf/plugstack.conf": ""},
+        "pyxis": [{"file": "/run/slurm/conf/plugstack.conf", "flag": "required", "plugin": "/x/spank_pyxis.so"}],
+    },
+    "H-05": {
+        "ConstrainDevices": "yes",
+        "ConstrainRAMSpace": "yes",
+        "ProctrackType": "proctrack/cgroup",
+        "TaskPlugin": "task/cgroup,task/affinity",
+    },
+    "H-06": {"code": 0, "stdout": "MPI plugin types are...\n\tnone\n\tpmix\n", "stderr": ""},
+    "H-07": {"code": 0, "stdout": "", "stderr": "srun: Job 13 to start at 2026-11-22T19:40:00\n"},
+    "H-08": {"file": "/images/probe.sqsh", "magic": "hsqs", "size": 8192, "used": 8000},
+    "N-02": "slurm-wlm 24.11.5",
+    "N-03": {
+        "nvidia": {name: [f"nvidia{i}" for i in range(8)] for name in ("devices", "openable")},
+        "amd": {"devices": [], "openable": []},
+        "neuron": {"devices": [], "openable": []},
+    },
+    "N-05": {"enroot": "/usr/bin/enroot", "docker": "", "apptainer": "", "nvidia-container-cli": ""},
+    "N-06": {"enroot": "4.1.2-1", "enroot+caps": "4.1.2-1", "pyxis": "0.24.0-slurm-24.11"},
+    "N-07": {"/etc/enroot/enroot.conf": "0123456789abcdef 0644"},
+    "N-08": {"code": 0, "stdout": "", "stderr": "", "limit": 95_000},
+    "N-09": {"enroot-aufs2ovlfs": "0100000202002000", "enroot-mksquashovlfs": "0100000202002000"},
+    "N-10": {
+        key: {"path": f"/scratch/{key}", "mount": "/scratch", "type": "ext4", "options": "rw,relatime", "write": ""}
+        for key in ("ENROOT_RUNTIME_PATH", "ENROOT_DATA_PATH", "ENROOT_CACHE_PATH", "ENROOT_TEMP_PATH", "pyxis")
+    },
+    "N-11": {
+        "places": {"/": {"size": 2**40, "free": 2**39, "used": 0.5, "inodes": 0.1}},
+        "data": "/",
+    },
+    "N-12": {"50-slurm-pmi.sh": "", "50-slurm-pytorch.sh": "", "98-nvidia.sh": ""},
+    "N-21": {},
+    "N-22": {"memlock": -1, "nofile": 20000},
+    "N-24": NOW,
+    "N-25": {"code": 0, "stdout": "", "stderr": ""},
+    "N-27": {"flag": False, "release": "6.1.0"},
+    "L-01": {"names": [], "jobs": ["7"]},
+    "D-01": {"installed": False},
+    "D-02": {},
+    "A-06": {},
+    "C-01": {"release": "debian 12", "root": "/dev/vda:/scratch/pyxis_7.1"},
+    "C-02": {"openable": [f"nvidia{i}" for i in range(8)], "uuids": None},
+    "C-03": {"openable": 8, "allocated": "8"},
+    "C-09": {"rw": "", "ro": "EROFS", "uid": 2001},
+    "C-10": {},
+    "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},
+    "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0"},
+    "C-18": {},
+    "I-01": {"openable": ["nvidia0"], "visible": "0"},
+    "I-06": {"cores": 2, "allocated": "2"},
+    "L-04": {"state": "MIXED", "reason": ""},
+    "L-05": [],
+}
+GOOD["N-28"] = GOOD["H-04"]
+
+
+def node(name: str, **changes: Any) -> dict[str, Any]:
+    entry = {
+        "name": name, "role": "compute", "in_slurm": True, "gpus": 8, "unusable": "", "state": "idle", "flags": [],
+        "reason": "", "reason_by": "", "reason_at": "",
+    }  # fmt: skip
+    return {**entry, **changes}
+
+
+def host(name: str, checks: list[str]) -> dict[str, Any]:
+    """What came back from a good host."""
+    entries = load()
+    hello = {"hello": 1, "hostname": name, "began": NOW - 1, "epoch": NOW, "release": "debian 13", "hardware": {}}
+    records = {}
+    for check in checks:
+        observed = copy.deepcopy(GOOD.get(check))
+        if check == "C-13":
+            observed["SLURMD_NODENAME"] = name
+        if observed is not None:
+            step = entries[check].check.step
+            records[check] = {"check": check, "step": step, "seconds": 0.1, "received": NOW, "observed": observed}
+    steps = {}
+    for step in {entries[check].check.step for check in checks}:
+        root = "/dev/vda:/scratch/pyxis_7.1" if step in ("container", "one_gpu") else "overlay:/"
+        steps[step] = {"hello": {**hello, "step": step, "root": root}, "received": NOW, "bye": 3}
+    return {"steps": steps, "checks": records, "said": {}, "refused": None, "job": 7}
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """A login host and ten nodes, all of them good."""
+    return cluster(10)
+
+
+def cluster(count: int) -> dict[str, Any]:
+    entries = load()
+    submit = [check for check, entry in entries.items() if entry.check.step == "submit"]
+    others = [check for check in entries if check not in submit]
+    names = [f"gpu{number:03}" for number in range(1, count + 1)]
+    login = node("login1", role="login", in_slurm=False, gpus=0, state="login")
+    return {
+        "schema": results.SCHEMA,
+        "run": "0123abcd",
+        "started": NOW - 20,
+        "finished": NOW,
+        "tier": "standard",
+        "checks": list(entries),
+        "settings": {
+            "kind": "simulated", "image": "/images/probe.sqsh", "runtimes": ["enroot", "pyxis"], "allow": [],
+            "hooks": ["50-slurm-pmi.sh", "50-slurm-pytorch.sh"], "container_start": 120, "site_mounts": [],
+        },
+        "cluster": {"name": "test", "version": "24.11.5", "only_in_slurm": []},
+        "roster": [login, *(node(name) for name in names)],
+        "hosts": {"login1": host("login1", submit), **{name: host(name, others) for name in names}},
+        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load().items()},
+        "notes": [],
+    }  # fmt: skip
+
+
+Find = Callable[[dict[str, Any], str, str], Verdict]
+
+
+@pytest.fixture
+def verdict() -> Find:
+    """Judge a document and return one cell."""
+
+    def find(content: dict[str, Any], name: str, check: str) -> Verdict:
+        found = [item for item in results.judged(content).of(name) if item.check == check]
+        assert len(found) == 1, f"{len(found)} verdicts of {check} on {name}"
+        return found[0]
+
+    return find

@@ -1,0 +1,77 @@
+"""Each situation recorded from the real programs has its own cause; pyxis's outer lines never are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from validate import diagnosis
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "pyxis-0.24.0"
+# File -> words of the cause.
+CAUSES = {
+    "command-missing": "has no nosuchcommand",
+    "container-mounts-missing": "missing on this node: /no/such",
+    "data-unwritable": "may not create /nowhere",
+    "hook-fails": "/etc/enroot/hooks.d/50-fail.sh",
+    "image-404": "no image nosuchimage",
+    "lostcap-aufs2ovlfs": "file capabilities",
+    "mountsd-missing-source": "/no/such/source",
+    "name-unknown": "pyxis_nope",
+    "no-enroot": "enroot is not on this node",
+    "no-shell-in-image": "has no /bin/sh",
+    "node-required-missing": "slurmd ended",
+    "registry-401": "refuses the account",
+    "registry-unknown": "does not answer this node",
+    "removed": "not registered",
+    "required-missing-salloc": "cannot load Slurm's plugin stack",
+    "slurmd-not-restarted-container": "cannot load Slurm's plugin stack",
+    "sqsh-missing": "not on this node",
+}
+OUTER = (
+    "couldn't start container", "task_init() failed", "Failed to invoke spank plugin stack", "unusual entrypoint",
+    "with error code",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_recorded_failure_has_its_cause_and_a_fix(name):
+    found = diagnosis.of_container((RECORDED / f"{name}.txt").read_text())
+    assert CAUSES[name] in found.cause
+    assert found.fix and found.who in ("admin", "user", "operator")
+    assert not any(line in found.cause + found.line for line in OUTER)
+
+
+def test_every_recording_is_either_diagnosed_or_known_to_say_nothing():
+    """truncated-norestart hangs and prints nothing of use."""
+    assert {path.stem for path in RECORDED.glob("*.txt")} - set(CAUSES) == {"truncated-norestart"}
+
+
+# Recorded from srun and salloc 24.11.5 while slurmd was stopped, hung (SIGSTOP), and the node drained.
+LAUNCHES = [
+    (
+        "srun: error: Task launch for StepId=6.0 failed on node n1: Communication connection failure",
+        "slurmd does not run",
+    ),
+    ("no answer within 47 s", "hangs"),
+    ("srun: error: Unable to create step for job 7: Job/step already completing or completed", "took the allocation"),
+    ("", "never answered"),
+]
+
+
+@pytest.mark.parametrize(("said", "words"), LAUNCHES)
+def test_a_step_that_does_not_begin_has_a_cause(said, words):
+    assert words in diagnosis.of_launch(said).cause
+
+
+def test_a_refused_allocation_has_a_cause():
+    said = "salloc: Required node not available (down, drained or reserved)\nsalloc: Pending job allocation 8\n"
+    found = diagnosis.of(said, diagnosis.REFUSED)
+    assert found is not None and "drained" in found.cause
+
+
+@pytest.mark.parametrize("rules", [diagnosis.CONTAINER, diagnosis.LAUNCH, diagnosis.REFUSED])
+def test_no_rule_matches_what_a_good_start_prints(rules):
+    good = "pyxis: importing docker image: head:5000/x:1\npyxis: imported docker image: head:5000/x:1\n"
+    assert diagnosis.of(good, rules) is None

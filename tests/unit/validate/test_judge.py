@@ -1,0 +1,236 @@
+"""The judge: complete, fail closed, the first cause only, and the same again from stored results."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from validate import results
+from validate.catalogue import load
+from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, failed, worst
+
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
+
+
+def bad(document: dict[str, Any]) -> dict[str, str]:
+    """Return every cell that is not accepted as node/check -> status."""
+    cells = results.judged(document).verdicts
+    return {f"{cell.node}/{cell.check}": cell.status for cell in cells if cell.status not in ACCEPTED}
+
+
+def test_a_good_cluster_is_accepted_without_an_alarm(document):
+    judged = results.judged(document)
+    assert bad(document) == {}
+    assert [cell for cell in judged.verdicts if cell.status == WARN] == []
+    assert judged.exit_code == 0 and judged.fleet_problems == []
+    assert len(judged.accepted) == 11
+
+
+def test_every_expected_host_has_exactly_one_verdict(document):
+    document["hosts"].pop("gpu003")
+    document["roster"][4].update(unusable="drained", reason="disk", reason_by="ops", reason_at="2026-11-22T19:15:41")
+    document["hosts"].pop("gpu004")
+    nodes = results.judged(document).nodes
+    assert list(nodes) == [entry["name"] for entry in document["roster"]]
+    assert nodes["gpu003"] == nodes["gpu004"] == NO_RESULT
+    assert results.judged(document).exit_code == 2
+
+
+def test_a_silent_node_is_one_row_and_no_other_is_blamed(document, verdict):
+    document["hosts"].pop("gpu003")
+    judged = results.judged(document)
+    assert [cell.check for cell in judged.of("gpu003")] == ["N-01"]
+    assert sum(status not in ACCEPTED for status in judged.nodes.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"unusable": "drained", "reason": "disk", "reason_by": "ops", "reason_at": "T"}, "disk by ops at T"),
+        ({"unusable": "down", "reason": "Not responding"}, "Slurm: down: Not responding"),
+        ({"unusable": "unknown to Slurm"}, "unknown to Slurm"),
+    ],
+)
+def test_a_node_that_slurm_gives_to_nobody_has_slurms_own_reason(document, verdict, changes, words):
+    document["roster"][1].update(changes)
+    document["hosts"].pop("gpu001")
+    cell = verdict(document, "gpu001", "N-01")
+    assert cell.status == NO_RESULT and words in cell.cause and cell.fix
+
+
+def test_a_busy_node_names_its_job(document, verdict):
+    silent = {"steps": {}, "checks": {}, "said": {}, "job": None}
+    document["hosts"]["gpu001"] = {**silent, "refused": {"said": "salloc: error: x", "jobs": [["4711", "eve", "R"]]}}
+    cell = verdict(document, "gpu001", "N-01")
+    assert (cell.status, cell.cause) == (NO_RESULT, "busy, job 4711 of eve")
+
+
+def test_a_dead_slurmd_is_named_from_what_srun_said(document, verdict):
+    # Recorded from Slurm 24.11.5.
+    said = "srun: error: Task launch for StepId=6.0 failed on node gpu001: Communication connection failure\n"
+    document["hosts"]["gpu001"] = {"steps": {}, "checks": {}, "said": {"host": said}, "refused": None, "job": 6}
+    cell = verdict(document, "gpu001", "N-01")
+    assert cell.status == NO_RESULT and "slurmd" in cell.cause and "systemctl status slurmd" in cell.fix
+
+
+EVERY = [check for check, entry in load().items() if entry.check.step != "submit"]
+MEASURED = [
+    check for check in EVERY if not set(load()[check].check.needs) & {"nvidia", "fabric", "floors", "amd", "root"}
+]
+
+
+@pytest.mark.parametrize("check", MEASURED)
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"error": "no answer within 10 s", "timeout": True},
+        {"error": "the observing process was killed"},
+        {},
+        {"observed": "garbage \ufffd"},
+        {"observed": None},
+        {"observed": {"what": ["else"]}},
+        {"observed": []},
+    ],
+    ids=["hung", "killed", "empty", "garbage", "null", "another form", "list"],
+)
+def test_a_broken_observation_is_never_accepted(document, verdict, check, record):
+    """Fail closed. Where an empty list or mapping is a legal observation, it is not garbage."""
+    legal = {("N-21", "list"), ("L-05", "list"), ("C-18", "any")}
+    kind = "list" if record.get("observed") == [] else "other"
+    if (check, kind) in legal or (check == "C-18" and "observed" in record):
+        pytest.skip("this is an observation of that check")
+    document["hosts"]["gpu001"]["checks"][check] = {"check": check, "step": load()[check].check.step, **record}
+    cell = verdict(document, "gpu001", check)
+    if cell.status == SKIP:
+        assert "validate_runtimes does not name" in cell.observed
+    else:
+        assert cell.status not in ACCEPTED, cell
+
+
+@pytest.mark.parametrize("check", MEASURED)
+def test_a_missing_record_is_not_measured(document, verdict, check):
+    del document["hosts"]["gpu001"]["checks"][check]
+    cell = verdict(document, "gpu001", check)
+    assert cell.status == NO_RESULT and "step ended " in cell.observed
+    assert results.judged(document).nodes["gpu001"] == NO_RESULT
+
+
+def test_a_probe_that_says_hello_and_nothing_else_is_not_accepted(document):
+    document["hosts"]["gpu001"]["checks"] = {}
+    assert results.judged(document).nodes["gpu001"] == NO_RESULT
+
+
+def test_the_first_failure_blocks_what_follows_from_it(document):
+    broken = document["hosts"]["gpu001"]
+    broken["checks"]["N-10"]["observed"]["ENROOT_DATA_PATH"]["options"] = "rw,noexec"
+    for step in ("container", "one_gpu"):
+        del broken["steps"][step]
+        broken["said"][step] = "enroot-switchroot: failed to execute: /bin/sh: Permission denied"
+    for check, entry in load().items():
+        if entry.check.step in ("container", "one_gpu"):
+            broken["checks"].pop(check, None)
+    broken["checks"]["C-11"]["observed"] = {"problem": "No such file or directory", "me": 2001}
+    judged = results.judged(document)
+    cells = {cell.check: cell for cell in judged.of("gpu001") if cell.status not in ACCEPTED}
+    assert {check for check, cell in cells.items() if cell.status == FAIL} == {"N-10"}
+    assert {cell.by for cell in cells.values() if cell.status == BLOCKED} == {"N-10"}
+    assert {"C-01", "C-09", "C-11", "I-01"} <= set(cells)
+
+
+def test_what_passed_has_its_own_evidence_and_stays(document, verdict):
+    document["hosts"]["gpu001"]["checks"]["N-12"]["observed"]["98-nvidia.sh"] = "not executable"
+    assert verdict(document, "gpu001", "N-12").status == FAIL
+    assert verdict(document, "gpu001", "C-01").status == PASS
+
+
+def test_a_container_that_did_not_start_is_named_by_its_inner_cause(document, verdict):
+    broken = document["hosts"]["gpu001"]
+    del broken["steps"]["container"]
+    del broken["checks"]["C-01"]
+    broken["said"]["container"] = (RECORDED / "pyxis-0.24.0" / "hook-fails.txt").read_text()
+    cell = verdict(document, "gpu001", "C-01")
+    assert cell.status == FAIL and "50-fail.sh exited with return code 3" in cell.observed
+    assert "/etc/enroot/hooks.d/50-fail.sh" in cell.cause
+
+
+def test_a_job_that_ran_on_the_node_itself_fails(document, verdict):
+    document["hosts"]["gpu001"]["checks"]["C-01"]["observed"] = {"release": "debian 13", "root": "overlay:/"}
+    cell = verdict(document, "gpu001", "C-01")
+    assert cell.status == FAIL and "without pyxis" in cell.cause
+
+
+def test_more_than_thirty_percent_are_one_problem_of_the_fleet(document):
+    for number in range(1, 5):
+        document["hosts"][f"gpu{number:03}"]["checks"]["N-08"]["observed"]["limit"] = 0
+    problem = results.judged(document).fleet_problems[0]
+    assert (problem.check, len(problem.nodes), problem.measured) == ("N-08", 4, 10)
+    document["hosts"]["gpu004"]["checks"]["N-08"]["observed"]["limit"] = 95_000
+    assert results.judged(document).fleet_problems == []
+
+
+def test_nodes_that_did_not_answer_for_different_reasons_are_no_problem_of_the_fleet(document):
+    for number, reason in enumerate(("disk", "memory", "fan", "network"), 1):
+        document["roster"][number].update(unusable="drained", reason=reason)
+        document["hosts"].pop(f"gpu{number:03}")
+    assert results.judged(document).fleet_problems == []
+
+
+def test_a_profile_declares_what_does_not_apply(document, verdict):
+    cell = verdict(document, "gpu001", "N-13")
+    assert cell.status == SKIP and "declared by profile simulated" in cell.observed
+
+
+def test_what_needs_root_is_said_and_never_passed(document, verdict):
+    document["settings"]["kind"] = "nvidia"
+    cell = verdict(document, "gpu001", "N-18")
+    assert cell.status == SKIP and "needs root" in cell.observed
+
+
+def test_a_node_that_lost_all_its_gpus_is_not_taken_for_one_without(document, verdict):
+    document["settings"]["kind"] = ""
+    document["hosts"]["gpu001"]["checks"]["N-03"]["observed"]["nvidia"] = {"devices": [], "openable": []}
+    assert verdict(document, "gpu001", "N-03").status == FAIL
+
+
+def test_a_node_in_slurm_alone_is_said(document, verdict):
+    document["cluster"]["only_in_slurm"] = ["gpu099"]
+    cell = verdict(document, "login1", "H-02")
+    assert cell.status == WARN and "gpu099" in cell.observed
+
+
+def test_one_node_that_differs_from_the_others_is_the_one_named(document, verdict):
+    document["hosts"]["gpu002"]["checks"]["N-06"]["observed"]["enroot"] = "4.0.1-1"
+    assert verdict(document, "gpu002", "N-06").status == FAIL
+    assert list(bad(document)) == ["gpu002/N-06"]
+
+
+def test_two_opinions_of_two_nodes_accuse_nobody(document):
+    document["roster"] = document["roster"][:3]
+    document["hosts"]["gpu002"]["checks"]["N-06"]["observed"]["enroot"] = "4.0.1-1"
+    assert bad(document) == {}
+
+
+def test_a_failure_needs_evidence():
+    with pytest.raises(ValueError, match="what was observed"):
+        failed("", "something")
+
+
+def test_the_worst_wins_whatever_comes_later():
+    for pair in itertools.permutations((WARN, PASS)):
+        assert worst(list(pair)) == WARN
+    assert worst([PASS, ERROR, FAIL]) == FAIL and worst([]) == NO_RESULT
+
+
+def test_a_replay_gives_the_same_verdicts(document, tmp_path):
+    document["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
+    first = results.judged(copy.deepcopy(document)).verdicts
+    results.save(document, tmp_path / "results.json")
+    again = results.read(tmp_path / "results.json")
+    assert results.judged(again).verdicts == first
+    assert json.loads((tmp_path / "results.json").read_text())["exit_code"] == 1

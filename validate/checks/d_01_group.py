@@ -1,0 +1,56 @@
+"""D-01: a member of the group docker can use it in a job, and nobody else."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import Any
+
+from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.probing import Node
+
+CHECK = Check(
+    id="D-01",
+    title="docker usable for its group, in jobs too",
+    tier="quick",
+    step="host",
+    cause="a job's groups come from slurmctld: a membership that only the nodes know is not in a job",
+    fix="add the account to the group docker on the controller too; then scontrol reconfigure",
+    after=("N-05", "D-02"),
+)
+
+
+def observe(node: Node) -> Any:
+    """Ask the daemon, with the groups of this step and those that the node itself knows."""
+    if not node.which("docker"):
+        return {"installed": False}
+    account = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        group = grp.getgrnam("docker")
+    except KeyError:
+        return {"installed": True, "member": False, "in_job": False, **node.run(["docker", "ps", "-q"], 8).record()}
+    return {
+        "installed": True,
+        "member": account in group.gr_mem,
+        "in_job": group.gr_gid in os.getgroups(),
+        **node.run(["docker", "ps", "-q"], 8).record(),
+    }
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Members can, others cannot."""
+    if "docker" not in context.settings["runtimes"]:
+        return skipped("validate_runtimes does not name docker")
+    if not observed["installed"]:
+        return failed("docker is not on PATH", "docker installed")
+    works = observed["code"] == 0
+    said = (observed["stderr"].strip().splitlines() or ["it answers"])[0]
+    if observed["member"] and not observed["in_job"]:
+        return failed("a member on the node, and not in the job", "the group docker among the job's groups")
+    if observed["in_job"] and not works:
+        return failed(said, "docker ps works for a member", "the daemon does not run", "systemctl status docker")
+    if not observed["in_job"] and works:
+        cause = "the daemon is open to everybody, who is root by it"
+        return failed("docker ps works for an account outside the group", "refused", cause, "ls -l /run/docker.sock")
+    return passed("works for this member" if works else "refused to this account, which is no member")

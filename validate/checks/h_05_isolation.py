@@ -1,0 +1,43 @@
+"""H-05: Slurm is configured to confine jobs to what they were given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from validate import reading
+from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="H-05",
+    title="devices and memory of jobs are confined",
+    tier="quick",
+    step="submit",
+    cause="cgroup.conf or slurm.conf leaves jobs unconfined: ConstrainDevices is no unless set",
+    fix="ConstrainDevices=yes and ConstrainRAMSpace=yes in cgroup.conf, ProctrackType=proctrack/cgroup, "
+    "TaskPlugin=task/cgroup; then restart slurmd on each node",
+    after=("H-01",),
+)
+
+
+WANTED = {
+    "ConstrainDevices": "yes",
+    "ConstrainRAMSpace": "yes",
+    "ProctrackType": "proctrack/cgroup",
+    "TaskPlugin": "task/cgroup",
+}
+
+
+def observe(node: Node) -> Any:
+    """Ask for Slurm's configuration."""
+    text = node.run(["scontrol", "show", "config"], 8).stdout
+    return {name: reading.slurm_setting(text, name) for name in WANTED}
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Every setting is as it must be."""
+    if not any(observed.values()):
+        return errored("scontrol show config printed none of them")
+    wrong = [f"{name}={observed[name] or '(not set)'}" for name in WANTED if WANTED[name] not in observed[name].lower()]
+    expected = " ".join(f"{name}={value}" for name, value in WANTED.items())
+    return failed(" ".join(wrong), expected) if wrong else passed(expected)

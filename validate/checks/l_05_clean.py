@@ -1,0 +1,37 @@
+"""L-05: the suite left nothing on the node."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from validate import reading
+from validate.model import Check, Context, Finding, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="L-05",
+    title="the suite left nothing",
+    tier="quick",
+    step="after",
+    cause="pyxis did not clean up behind a step of this run",
+    fix="enroot list; enroot remove NAME; container_scope and the epilog's log",
+    after=("C-01", "L-01"),
+)
+
+
+def observe(node: Node) -> Any:
+    """List this job's containers; pyxis removes them when their step ends."""
+    job = os.environ.get("SLURM_JOB_ID", "-")
+    paths, found = reading.enroot_paths(node), []
+    for key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH"):
+        place = Path(paths[key])
+        if place.is_dir() and os.access(place, os.R_OK):
+            found += [str(path) for path in place.iterdir() if path.name.startswith(f"pyxis_{job}.")]
+    return found
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Nothing."""
+    return failed("; ".join(observed[:5]), "nothing") if observed else passed("nothing")

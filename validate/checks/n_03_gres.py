@@ -1,0 +1,49 @@
+"""N-03: the node has the GPUs that Slurm promises, and the job may open them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from validate.model import Check, Context, Finding, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="N-03",
+    title="GPUs: Slurm = devices = profile",
+    tier="quick",
+    step="host",
+    cause="a GPU fell off the bus, or gres.conf does not fit the node",
+    fix="fewer devices: dmesg -T | grep -i nvrm, then reboot; more than Slurm has: correct gres.conf",
+)
+
+
+PATTERNS = {"amd": "dri/renderD*", "neuron": "neuron[0-9]*"}
+
+
+def observe(node: Node) -> Any:
+    """List the device files, and which of them this step can open."""
+    found = {}
+    for vendor, pattern in (("nvidia", "nvidia[0-9]*"), *PATTERNS.items()):
+        devices = node.devices(pattern) if "/" not in pattern else [f"dri/{name}" for name in node.devices(pattern)]
+        found[vendor] = {"devices": devices, "openable": node.openable(devices)}
+    return found
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """All of them agree."""
+    vendor = next((name for name in PATTERNS if name in context.profile.has), "nvidia")
+    devices, openable = observed[vendor]["devices"], observed[vendor]["openable"]
+    slurm, wanted = context.slurm["gpus"], context.profile.gpus
+    said = f"Slurm {slurm}, devices {len(devices)}, usable in the job {len(openable)}"
+    expected = f"{slurm if wanted is None else wanted} of each"
+    if len({slurm, len(devices), len(openable), slurm if wanted is None else wanted}) == 1:
+        return passed(said)
+    if len(openable) < len(devices) == slurm:
+        closed = ", ".join(name for name in devices if name not in openable)
+        return failed(
+            f"{said}: {closed} cannot be opened",
+            expected,
+            "the job was given all GPUs and its cgroup denies some, or a driver is wedged",
+            "scontrol show node; slurmd's log; nvidia-smi",
+        )
+    return failed(said, expected)

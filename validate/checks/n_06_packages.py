@@ -1,0 +1,60 @@
+"""N-06: one version of every package in the fleet, and none that is known to be broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from validate import reading
+from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="N-06",
+    title="one version per package, none denied",
+    tier="quick",
+    step="host",
+    cause="an unattended upgrade or an interrupted install on this node",
+    fix="playbooks/site.yml; hold the packages: apt-mark hold",
+)
+
+
+PACKAGES = (
+    "enroot", "enroot+caps", "nvidia-container-toolkit", "nvidia-container-toolkit-base", "libnvidia-container-tools",
+    "libnvidia-container1", "docker-ce", "docker.io", "containerd.io", "apptainer",
+)  # fmt: skip
+TOOLKIT = PACKAGES[2:6]
+DENIED = {
+    ("enroot", "4.1.0"): "containers do not start (enroot#261)",
+    ("libnvidia-container1", "1.17.7"): "device rules fail after an upgrade (nvidia-container-toolkit#1093)",
+    ("nvidia-container-toolkit", "1.17.7"): "device rules fail after an upgrade (nvidia-container-toolkit#1093)",
+}
+
+
+def observe(node: Node) -> Any:
+    """Ask dpkg or rpm for those that are installed; pyxis is the plugin that the fixed path leads to."""
+    if node.which("dpkg-query"):
+        words = ["dpkg-query", "-W", "-f=${db:Status-Abbrev} ${Package} ${Version}\n", *PACKAGES]
+    else:
+        words = ["rpm", "-q", "--qf", "ii %{NAME} %{VERSION}-%{RELEASE}\n", *PACKAGES]
+    lines = [line.split() for line in node.run(words, 8).stdout.splitlines()]
+    found = {line[1]: line[2] for line in lines if len(line) == 3 and line[0] == "ii"}
+    for line in reading.plugstack(node)["pyxis"]:
+        found["pyxis"] = str(node.path(line["plugin"]).resolve().parent.name)
+    return found
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Nothing denied, the toolkit's four equal, and every version that of most nodes."""
+    for (name, version), reason in DENIED.items():
+        if str(observed.get(name, "")).startswith((f"{version}-", f"{version}~")) or observed.get(name) == version:
+            return failed(f"{name} {observed[name]}", f"any other version: {reason}")
+    toolkit = {observed[name] for name in TOOLKIT if name in observed}
+    if len(toolkit) > 1:
+        return failed(" ".join(sorted(toolkit)), "one version of the four toolkit packages")
+    usual, count = majority(context.fleet)
+    if observed != usual and count > 1:
+        names = sorted(name for name in {*observed, *usual} if observed.get(name) != usual.get(name))
+        said = ", ".join(f"{name} {observed.get(name, 'absent')}" for name in names)
+        wanted = ", ".join(f"{name} {usual.get(name, 'absent')}" for name in names)
+        return failed(said, f"{wanted}, as on {count} nodes")
+    return passed(", ".join(f"{name} {version}" for name, version in sorted(observed.items())) or "none installed")

@@ -1,0 +1,48 @@
+"""N-09: enroot's helpers have their file capabilities, so that users can import images."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import Any
+
+from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.probing import Node
+
+CHECK = Check(
+    id="N-09",
+    title="enroot's helpers have their capabilities",
+    tier="quick",
+    step="host",
+    cause="enroot+caps is missing, or its capabilities were lost in a copy of the disk (enroot#141)",
+    fix="playbooks/site.yml; by hand apt-get install --reinstall enroot+caps",
+    after=("N-05",),
+)
+
+
+PROGRAMS = ("enroot-aufs2ovlfs", "enroot-mksquashovlfs")
+
+
+def observe(node: Node) -> Any:
+    """Read the attribute that holds them."""
+    found = {}
+    for program in PROGRAMS:
+        path = node.which(program)
+        try:
+            found[program] = os.getxattr(path, "security.capability").hex() if path else "not found"
+        except OSError as error:
+            found[program] = "" if error.errno == errno.ENODATA else str(error.strerror)
+    return found
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Both have some."""
+    if "enroot" not in context.settings["runtimes"]:
+        return skipped("validate_runtimes does not name enroot")
+    # VFS_CAP_REVISION_2 or 3, little endian, with or without the effective bit (linux/capability.h).
+    bad = [name for name in PROGRAMS if not re.fullmatch("0[01]00000[23][0-9a-f]+", observed[name])]
+    if bad:
+        said = "; ".join(f"{name}: {observed[name] or 'none'}" for name in bad)
+        return failed(said, "file capabilities on both")
+    return passed("both have them")

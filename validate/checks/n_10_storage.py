@@ -1,0 +1,85 @@
+"""N-10: every runtime's directories are local, executable and writable for this account."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from validate import reading
+from validate.model import Check, Context, Finding, failed, majority, passed, skipped
+from validate.probing import Node
+
+CHECK = Check(
+    id="N-10",
+    title="runtimes' storage: local, exec, writable",
+    tier="quick",
+    step="host",
+    cause="a disk is not mounted, a path lies on a shared file system, or its parent is not open to users",
+    fix="findmnt -T PATH; ls -ld PATH; mount the disk, then playbooks/site.yml, which chooses it again",
+    after=("N-05",),
+)
+
+
+def observe(node: Node) -> Any:
+    """Find what holds each path, and write there as enroot would."""
+    table, found = reading.mounts(node), {}
+    for key, path in reading.enroot_paths(node).items():
+        place = reading.existing(path)
+        mount = reading.mount_of(place, table)
+        found[key] = {"path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
+        found[key]["write"] = write(path)
+    for line in reading.plugstack(node)["pyxis"]:
+        given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
+        runtime = given[0] if given else "/run/pyxis"
+        place = reading.existing(runtime)
+        mount = reading.mount_of(place, table)
+        found["pyxis"] = {"path": runtime, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
+        # slurmd makes the last component alone, as root.
+        parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
+        found["pyxis"]["write"] = "" if os.path.isdir(parent) else f"{parent} is missing"  # noqa: PTH112
+    return found
+
+
+def write(path: str) -> str:
+    """Return why a file cannot be written there, '' where it can."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".slipway-validate-") as stream:
+            stream.write(b"x" * 4096)
+            stream.flush()
+    except OSError as error:
+        return str(error.strerror)
+    return ""
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Nothing shared, nothing noexec that is executed from, all writable, and mounted where the others have it."""
+    if "enroot" not in context.settings["runtimes"]:
+        return skipped("validate_runtimes does not name enroot")
+    problems = []
+    for key, place in observed.items():
+        name = f"{key} {place['path']}"
+        if place["write"]:
+            problems.append(f"{name}: {place['write']}")
+        elif place["type"] in reading.SHARED and key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis"):
+            problems.append(f"{name} is on {place['type']}, which nodes share")
+        elif "noexec" in place["options"].split(",") and key == "ENROOT_DATA_PATH":
+            problems.append(f"{name} is mounted noexec")
+    usual, count = majority({name: mount_points(seen) for name, seen in context.fleet.items()})
+    if count > 1 and not problems:
+        own = mount_points(observed)
+        problems += [
+            f"{key} is on the mount {own.get(key)}, on {count} nodes on {usual[key]}"
+            for key in usual
+            if own.get(key) != usual[key]
+        ]
+    if problems:
+        return failed("; ".join(problems), "local, executable, writable, on the same mount as the other nodes")
+    return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in observed.items()))
+
+
+def mount_points(observed: Any) -> dict[str, str]:
+    """Return which mount holds each path."""
+    return {key: place["mount"] for key, place in observed.items()}

@@ -1,0 +1,47 @@
+"""N-13: one driver version: the loaded module, its file, and the libraries."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="N-13",
+    title="driver consistent",
+    tier="quick",
+    step="host",
+    cause="the driver was upgraded and the module not reloaded (nct#394)",
+    fix="reboot the node; hold the driver's packages",
+    after=("N-04",),
+    needs=("nvidia",),
+)
+
+
+def observe(node: Node) -> Any:
+    """Read the three versions."""
+    loaded = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", node.read("/proc/driver/nvidia/version") or "")
+    queried = node.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], 8)
+    module = node.run(["/usr/sbin/modinfo", "-F", "version", "nvidia"], 5)
+    return {
+        "loaded": loaded.group(1) if loaded else "",
+        "queried": sorted(set(queried.stdout.split())) if queried.code == 0 else queried.text[:300],
+        "module": module.stdout.strip() if module.code == 0 else "",
+    }
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """They are equal, and the same on the other nodes."""
+    if isinstance(observed["queried"], str):
+        return failed(observed["queried"] or "nvidia-smi said nothing", "a driver version from nvidia-smi")
+    versions = {observed["loaded"], *observed["queried"], observed["module"]} - {""}
+    if len(versions) != 1:
+        libraries = " ".join(observed["queried"])
+        said = f"loaded {observed['loaded'] or 'none'}, libraries {libraries}, file {observed['module'] or 'none'}"
+        return failed(said, "one version")
+    usual, count = majority({name: seen.get("loaded") for name, seen in context.fleet.items()})
+    if count > 1 and usual != observed["loaded"]:
+        return failed(observed["loaded"], f"{usual}, as on {count} nodes", "another driver than on the other nodes")
+    return passed(observed["loaded"])

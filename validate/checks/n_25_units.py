@@ -1,0 +1,37 @@
+"""N-25: no unit that containers or Slurm need has failed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="N-25",
+    title="no failed unit",
+    tier="standard",
+    step="host",
+    cause="a daemon did not start, or ended with an error",
+    fix="systemctl status UNIT; journalctl -u UNIT -n 20",
+)
+
+
+UNITS = re.compile(r"^(slurmd|munge|nvidia-|docker|containerd|apparmor|chrony|systemd-tmpfiles|autofs|remote-fs)")
+
+
+def observe(node: Node) -> Any:
+    """List what failed."""
+    return node.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], 8).record()
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """None of ours is among it."""
+    if observed["code"] != 0:
+        return errored(observed["stderr"].strip()[:200] or "systemctl said nothing")
+    names = [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]
+    ours = [name for name in names if UNITS.match(name)]
+    if ours:
+        return failed(", ".join(ours), "no failed unit")
+    return passed(f"none of ours; others: {', '.join(names[:5])}" if names else "none")

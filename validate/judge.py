@@ -1,0 +1,187 @@
+"""The judge: roster, results and profiles in, verdicts out. Pure, so that stored results are judged again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from validate import diagnosis, kinds
+from validate.catalogue import Entry
+from validate.model import BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, Context, Finding, Profile, Verdict
+
+# What a run may be allowed besides an ordinary account's rights; everything else in `needs` is a kind's to have.
+PERMISSIONS = ("root", "operator", "network")
+ANSWERED = "N-01"
+STARTED = "C-01"
+REASONS = {
+    "down": "bring it back: scontrol show node, then scontrol update state=resume",
+    "drained": "mend what the reason says, then: scontrol update nodename={name} state=resume",
+    "unknown to Slurm": "add it to slurm.conf, or take it out of the inventory",
+    "not_responding": "systemctl status slurmd on the node; is it up?",
+}
+
+
+def judge(
+    roster: Sequence[Mapping[str, Any]],
+    hosts: Mapping[str, Mapping[str, Any]],
+    entries: Mapping[str, Entry],
+    profiles: Mapping[str, Profile],
+    settings: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+) -> list[Verdict]:
+    """Return the verdicts of every expected host, at least one each; roster entries decide who is expected."""
+    kind_of = {node["name"]: kinds.of(node, hosts.get(node["name"]), profiles, settings) for node in roster}
+    fleets = _fleets(roster, hosts, kind_of)
+    verdicts: list[Verdict] = []
+    for node in roster:
+        name = node["name"]
+        host = hosts.get(name)
+        answered = reachability(node, host)
+        verdicts.append(answered)
+        if answered.status != PASS or host is None:
+            continue
+        profile = kind_of[name]
+        fleet = fleets[profile.kind, node["role"]]
+        others = {check: record.get("observed") for check, record in host["checks"].items()}
+        found = {}
+        for check, entry in entries.items():
+            if (entry.check.step == "submit") != (node["role"] == "login"):
+                continue
+            record = host["checks"].get(check)
+            context = Context(
+                node=name, profile=profile, slurm=node, steps=host["steps"], others=others,
+                fleet=fleet.get(check, {}), settings=settings,
+                cluster=cluster, received=record.get("received") if record else None,
+            )  # fmt: skip
+            found[check] = _verdict(entry, host, record, context)
+        verdicts += _blocked(found, entries)
+    return verdicts
+
+
+def _fleets(
+    roster: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]], kind_of: Mapping[str, Profile]
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """Return (kind, role) -> check -> node -> observation: what one node is compared with."""
+    fleets: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for node in roster:
+        fleet = fleets.setdefault((kind_of[node["name"]].kind, node["role"]), {})
+        for check, record in (hosts.get(node["name"]) or {"checks": {}})["checks"].items():
+            if "observed" in record:
+                fleet.setdefault(check, {})[node["name"]] = record["observed"]
+    return fleets
+
+
+def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None) -> Verdict:
+    """Return N-01 of a host: it answered, or why nothing was measured on it."""
+    name, state = node["name"], str(node.get("state", ""))
+    expected = "a record before the deadline"
+    step = "submit" if node["role"] == "login" else "host"
+    if host is not None and "hello" in host["steps"].get(step, {}):
+        return Verdict(name, ANSWERED, PASS, "answered", expected)
+    if node["unusable"]:
+        by = f" by {node['reason_by']} at {node['reason_at']}" if node.get("reason_by") else ""
+        reason = f": {node['reason']}{by}" if node.get("reason") else ""
+        what = node["unusable"] if node["unusable"] == "unknown to Slurm" else f"Slurm: {node['unusable']}{reason}"
+        fix = REASONS.get(node["unusable"], "scontrol show node {name}").format(name=name)
+        return Verdict(name, ANSWERED, NO_RESULT, what, expected, what, fix, "operator")
+    if host is None:
+        cause = "the run was stopped before it came to this host"
+        return Verdict(name, ANSWERED, NO_RESULT, "not run", expected, cause, "run it again", "operator")
+    if host["refused"]:
+        return _refused(name, host["refused"], expected)
+    said = str(host["said"].get(step, "")).strip()
+    found = diagnosis.of_launch(said)
+    observed = found.line or f"nothing, node {state}"
+    return Verdict(name, ANSWERED, NO_RESULT, observed, expected, found.cause, found.fix, found.who)
+
+
+def _refused(name: str, refused: Mapping[str, Any], expected: str) -> Verdict:
+    jobs = refused["jobs"]
+    rule = diagnosis.of(refused["said"], diagnosis.REFUSED)
+    if jobs:
+        what = "busy, " + ", ".join(f"job {job[0]} of {job[1]}" for job in jobs[:5] if len(job) > 1)
+        fix = "wait for it, or use a reservation: validate_reservation"
+        return Verdict(name, ANSWERED, NO_RESULT, what, expected, what, fix, "operator")
+    if rule:
+        return Verdict(name, ANSWERED, NO_RESULT, rule.line, expected, rule.cause, rule.fix, rule.who)
+    line = next((line for line in refused["said"].splitlines() if "error" in line), refused["said"][:200])
+    fix = f"squeue -w {name}; scontrol show node {name}"
+    return Verdict(name, ANSWERED, NO_RESULT, line or "refused", expected, "Slurm gave no allocation", fix, "operator")
+
+
+def _verdict(entry: Entry, host: Mapping[str, Any], record: Mapping[str, Any] | None, context: Context) -> Verdict:
+    """Return a check's verdict on one host, before what blocks it is considered."""
+    check, profile = entry.check, context.profile
+    if check.id in profile.skip:
+        return Verdict(context.node, check.id, SKIP, f"declared by profile {profile.kind}: {profile.skip[check.id]}")
+    for need in check.needs:
+        if need in PERMISSIONS and need not in (context.settings.get("allow") or ()):
+            return Verdict(context.node, check.id, SKIP, f"needs {need}: allow it with --allow {need}")
+        if need not in PERMISSIONS and need not in profile.has:
+            return Verdict(context.node, check.id, SKIP, f"declared by profile {profile.kind}: it has no {need}")
+    finding = _absent(check.id, check.step, host) if record is None else _found(entry, record, context)
+    bad = finding.status not in (PASS, SKIP)
+    return Verdict(
+        node=context.node, check=check.id, status=finding.status, observed=finding.observed, expected=finding.expected,
+        cause=finding.cause or (check.cause if bad else ""), fix=finding.fix or (check.fix if bad else ""),
+        who=finding.who or (check.who if bad else ""), seconds=record.get("seconds") if record else None,
+    )  # fmt: skip
+
+
+def _found(entry: Entry, record: Mapping[str, Any], context: Context) -> Finding:
+    if record.get("observed") is None:
+        cause = "the check's command hangs on this node" if record.get("timeout") else "the check itself broke"
+        return Finding(ERROR, str(record.get("error") or "an empty record"), "an observation", cause)
+    try:
+        return entry.judge(record["observed"], context)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return Finding(
+            ERROR, f"an observation that cannot be judged ({type(error).__name__}: {error})", "one of the known form",
+            "the probe's record is damaged, or a program prints another form",
+            "keep the results file: it is a bug of ours",
+        )  # fmt: skip
+
+
+def _absent(check: str, step: str, host: Mapping[str, Any]) -> Finding:
+    """Return why there is no record of a check."""
+    seen = host["steps"].get(step, {})
+    if "hello" in seen:
+        done = [name for name, record in host["checks"].items() if record.get("step") == step]
+        last = f"after {done[-1]}" if done else "before the first check"
+        cause = "the probe was killed, or its node was lost in the middle"
+        return Finding(NO_RESULT, f"the {step} step ended {last}", "a record of this check", cause, "run it again")
+    said = str(host["said"].get(step, "")).strip()
+    found = diagnosis.of_container(said)
+    if check == STARTED:
+        return Finding(FAIL, found.line, "a container that starts and answers", found.cause, found.fix, found.who)
+    return Finding(NO_RESULT, f"the {step} step did not begin: {found.line}", "a record of this check", found.cause,
+                   found.fix, found.who)  # fmt: skip
+
+
+def _blocked(found: Mapping[str, Verdict], entries: Mapping[str, Entry]) -> list[Verdict]:
+    """Return the verdicts with those that another failure explains as BLOCKED by it.
+
+    What passed has its own evidence and stays. A check names in ``after`` what explains it, directly or further on.
+    """
+    result = []
+    for check, verdict in found.items():
+        by = _root(check, found, entries, frozenset()) if verdict.status in (FAIL, ERROR, NO_RESULT) else ""
+        if by:
+            said = f"{verdict.status}: {verdict.observed}"
+            result.append(Verdict(verdict.node, check, BLOCKED, said, verdict.expected, by=by, seconds=verdict.seconds))
+        else:
+            result.append(verdict)
+    return result
+
+
+def _root(check: str, found: Mapping[str, Verdict], entries: Mapping[str, Entry], seen: frozenset[str]) -> str:
+    """Return the first check along ``after`` that failed by itself, '' where none did."""
+    for earlier in entries[check].check.after if check in entries else ():
+        if earlier in seen:
+            continue
+        deeper = _root(earlier, found, entries, seen | {check})
+        if deeper:
+            return deeper
+        if earlier in found and found[earlier].status in (FAIL, NO_RESULT):
+            return earlier
+    return ""

@@ -1,0 +1,87 @@
+"""Which profile a node has: declared, or found from what it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from validate.errors import CannotStart
+from validate.model import Profile
+
+DIRECTORY = Path(__file__).parent / "profiles"
+LOGIN = Profile("login")
+KEYS = {"description", "has", "gpus", "match", "skip", "expect"}
+
+
+@cache
+def load() -> dict[str, Profile]:
+    """Return every profile by its kind; ValueError for a file with an unknown key."""
+    found = {}
+    for path in sorted(DIRECTORY.glob("*.yml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        unknown = set(content) - KEYS
+        if unknown:
+            raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(KEYS))}")
+        found[path.stem] = from_record({**content, "kind": path.stem})
+    return found
+
+
+def from_record(content: Mapping[str, Any]) -> Profile:
+    """Return a profile from its values in a file or in stored results."""
+    return Profile(
+        kind=content["kind"],
+        has=frozenset(content.get("has") or ()),
+        gpus=content.get("gpus"),
+        match=content.get("match") or "",
+        skip=content.get("skip") or {},
+        expect=content.get("expect") or {},
+    )
+
+
+def record(profile: Profile) -> dict[str, Any]:
+    """Return a profile for the results."""
+    return {
+        "kind": profile.kind, "has": sorted(profile.has), "gpus": profile.gpus, "match": profile.match,
+        "skip": dict(profile.skip), "expect": dict(profile.expect),
+    }  # fmt: skip
+
+
+def require(kind: str, profiles: Mapping[str, Profile]) -> None:
+    """Refuse a kind that no profile describes."""
+    if kind and kind not in profiles:
+        raise CannotStart(f"validate_kind: no profile for {kind!r}; there are {', '.join(sorted(profiles))}")
+
+
+def of(
+    node: Mapping[str, Any],
+    host: Mapping[str, Any] | None,
+    profiles: Mapping[str, Profile],
+    settings: Mapping[str, Any],
+) -> Profile:
+    """Return a host's profile: the declared kind, else what its PCI bus and its GPUs' names say."""
+    if node["role"] == "login":
+        return LOGIN
+    if settings.get("kind"):
+        return profiles[settings["kind"]]
+    hello = (host or {"steps": {}})["steps"].get("host", {}).get("hello", {})
+    hardware = hello.get("hardware") or {}
+    names = gpu_names(host)
+    if hardware.get("nvidia"):
+        fitting = [profile for profile in profiles.values() if profile.match and re.search(profile.match, names)]
+        return fitting[0] if fitting else profiles["nvidia"]
+    for vendor in ("amd", "neuron"):
+        if hardware.get(vendor):
+            return profiles[vendor]
+    # Slurm promises GPUs and the bus shows none: a node that lost them must not pass as one without.
+    return profiles["nvidia"] if node.get("gpus") else profiles["cpu"]
+
+
+def gpu_names(host: Mapping[str, Any] | None) -> str:
+    """Return the GPUs' names as nvidia-smi gave them."""
+    observed = ((host or {"checks": {}})["checks"].get("N-04") or {}).get("observed") or {}
+    return str(observed.get("stdout", "")) if isinstance(observed, Mapping) else ""

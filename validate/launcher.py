@@ -1,0 +1,230 @@
+"""The launcher: takes an order on stdin, starts jobs, and writes events. Decides nothing about health.
+
+Runs on a submit host as the account that submits: Python 3.9, standard library. When its stdin closes, or a signal
+comes, it ends every program and cancels every job of the run: whatever happens to who gave the order, no job stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from validate.framing import Record
+from validate.step import Outcome, Patience, Processes, run
+
+PREFIX = "@slipway-launcher "
+# At once; each is one salloc or srun with little to do.
+PARALLEL = 32
+# Lost nodes of one step that are tried again one by one, so that each has its own srun output.
+ALONE = 8
+# Made by the host step as 0700, under a name that nobody can know before; removed by the last step.
+SCRATCH = "/tmp/slipway-validate-{job}-{run}"  # noqa: S108 - see above
+# Steps that run in a container.
+INSIDE = ("container", "one_gpu")
+GRANTED = re.compile(r"(?:Granted|Pending) job allocation (\d+)")
+NAMED = re.compile(r"failed on node (\S+?):|error: (?:Node failure on )(\S+)")
+
+
+class Launcher:
+    """One order being carried out."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        """Keep what is needed by every step."""
+        self.order = order
+        self.processes = Processes()
+        self._write = threading.Lock()
+
+    def event(self, kind: str, **content: Any) -> None:
+        """Tell who gave the order."""
+        line = PREFIX + json.dumps({"event": kind, "at": round(time.time(), 3), **content}) + "\n"
+        with self._write:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    # Questions and the submit host's own probe
+
+    def ask(self) -> None:
+        """Run the commands of the order, one after the other, and tell what each said."""
+        for name, question in self.order["commands"].items():
+            code, out, err = self.processes.ask(question["words"], question["seconds"])
+            self.event("answer", name=name, code=code, stdout=out, stderr=err[:8000])
+
+    def probe(self) -> None:
+        """Run the probe on this very host."""
+        step = {**self.order["step"], "nonce": self.order["nonce"], "name": self.order["name"]}
+        words = [sys.executable, "-I", "-c", self.order["program"], json.dumps(step)]
+        patience = Patience(launch=20, grace=20, total=step["seconds"] + 10)
+        result = run(self.processes, words, [self.order["name"]], self.order["nonce"], patience, self._record)
+        self._told("submit", [self.order["name"]], 0, result, "")
+
+    # Jobs
+
+    def launch(self) -> None:
+        """Run all chunks; whatever happens, cancel the jobs afterwards."""
+        try:
+            with ThreadPoolExecutor(PARALLEL) as pool:
+                list(pool.map(self._guarded, self.order["chunks"]))
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Cancel every job of this run by its name, those included whose number nobody learned."""
+        Processes().ask(["scancel", "--quiet", f"--name={self.order['job']}"], 30)
+
+    def _guarded(self, chunk: dict[str, Any]) -> None:
+        try:
+            self._chunk(chunk["nodes"], chunk["options"], first=True)
+        except InterruptedError:
+            return
+        except Exception as error:  # noqa: BLE001 - one chunk's trouble must not silence the others
+            self.event("broken", nodes=chunk["nodes"], said=f"{type(error).__name__}: {error}")
+
+    def _chunk(self, nodes: list[str], options: list[str], first: bool) -> None:
+        """Allocate these nodes and run all steps on them; a chunk that is refused is taken apart once."""
+        job, said, seconds = self._allocate(nodes, options)
+        if not job:
+            if len(nodes) > 1 and first:
+                for part in self._apart(nodes):
+                    self._chunk(part, options, first=len(part) > 1 and len(part) < len(nodes))
+                return
+            for node in nodes:
+                self._refused(node, said)
+            return
+        self.event("allocated", nodes=nodes, job=job, seconds=seconds)
+        try:
+            self._steps(job, nodes)
+        finally:
+            Processes().ask(["scancel", "--quiet", str(job)], 20)
+
+    def _allocate(self, nodes: list[str], options: list[str]) -> tuple[int, str, float]:
+        """Return (job, what salloc said, seconds); job 0 where it was refused or nothing became free in time."""
+        wait = self.order["immediate"]
+        began = time.monotonic()
+        words = ["salloc", "--no-shell", f"--job-name={self.order['job']}", f"--immediate={wait}"]
+        words += [f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", *options]
+        code, out, err = self.processes.ask(words, wait + 60)
+        said = (out + err).strip()
+        found = GRANTED.search(said)
+        if code != 0:
+            if found:
+                Processes().ask(["scancel", "--quiet", found.group(1)], 20)
+            return 0, said or f"salloc ended with {code}", 0.0
+        return int(found.group(1)) if found else 0, said, round(time.monotonic() - began, 3)
+
+    def _apart(self, nodes: list[str]) -> list[list[str]]:
+        """Return the nodes that are idle as one part, and every other one alone."""
+        code, out, _err = self.processes.ask(["sinfo", "-hN", "-o", "%N %T", f"--nodes={','.join(nodes)}"], 20)
+        states = dict(line.split()[:2] for line in out.splitlines() if len(line.split()) > 1) if code == 0 else {}
+        idle = [node for node in nodes if states.get(node) == "idle"]
+        if len(idle) == len(nodes):
+            return [[node] for node in nodes]
+        return [part for part in (idle, *([node] for node in nodes if node not in idle)) if part]
+
+    def _refused(self, node: str, said: str) -> None:
+        code, out, _err = self.processes.ask(
+            ["squeue", "-h", f"--nodelist={node}", "--states=R,CG,CF,S", "-o", "%i %u %T"], 20
+        )
+        jobs = [line.split() for line in out.splitlines()] if code == 0 else []
+        self.event("refused", node=node, said=said, jobs=jobs)
+
+    # Steps
+
+    def _steps(self, job: int, nodes: list[str]) -> None:
+        there, inside = list(nodes), list(nodes)
+        for step in self.order["steps"]:
+            if step["step"] in INSIDE:
+                # Where one container did not start, another one will not either.
+                inside = self._step(job, [node for node in inside if node in there], step)[0]
+            else:
+                answered, dead = self._step(job, there, step)
+                # Who answered once is still to be cleaned up.
+                there = answered if step["step"] == "host" else [node for node in there if node not in dead]
+
+    def _step(self, job: int, nodes: list[str], step: dict[str, Any]) -> tuple[list[str], set[str]]:
+        """Run a step, try once more those that were lost; returns who answered, and whom srun calls dead."""
+        if not nodes:
+            return [], set()
+        result = self._srun(job, nodes, step)
+        lost = [node for node in nodes if node not in result.greeted]
+        named = {name for match in NAMED.finditer(result.said) for name in match.groups() if name}
+        self._told(step["step"], nodes, job, result, "")
+        if not lost:
+            return nodes, named
+        rest = [node for node in lost if node not in named]
+        alone = rest[:ALONE]
+        groups = [[node] for node in alone] + ([rest[ALONE:]] if rest[ALONE:] else [])
+        answered: set[str] = set(result.greeted)
+        with ThreadPoolExecutor(ALONE + 1) as pool:
+            for group, again in zip(groups, pool.map(lambda group: self._srun(job, group, step), groups)):
+                self._told(step["step"], group, job, again, "again")
+                answered |= again.greeted
+        for node in named & set(lost):
+            self.event("lost", node=node, step=step["step"], said=result.said)
+        return [node for node in nodes if node in answered], named
+
+    def _srun(self, job: int, nodes: list[str], step: dict[str, Any]) -> Outcome:
+        order = {key: step[key] for key in ("step", "checks", "seconds", "settings")}
+        scratch = SCRATCH.format(job=job, run=self.order["nonce"])
+        order |= {"nonce": self.order["nonce"], "scratch": scratch, "began": round(time.time(), 3)}
+        words = srun_words(job, nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
+        words += ["python3", "-I", "-c", self.order["program"], json.dumps(order)]
+        patience = Patience(step["launch"], step["grace"], step["launch"] + step["seconds"] + 10)
+        return run(self.processes, words, nodes, self.order["nonce"], patience, self._record)
+
+    def _record(self, record: Record) -> None:
+        self.event("record", node=record.node, task=record.task, content=record.content)
+
+    def _told(self, step: str, nodes: list[str], job: int, result: Outcome, attempt: str) -> None:
+        self.event(
+            "step", step=step, nodes=nodes, job=job, attempt=attempt, code=result.code, seconds=result.seconds,
+            silent=sorted(set(nodes) - result.greeted), unfinished=sorted(result.greeted - result.ended),
+            said=result.said, noise=result.noise[:4000],
+        )  # fmt: skip
+
+
+def srun_words(job: int | str, nodes: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Return the srun command of a step up to its program; the dry run prints the very same."""
+    return [
+        "srun", f"--jobid={job}", "--overlap", f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}",
+        "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--wait=0", "--input=none", "--chdir=/", *options,
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Read the order from the second line of stdin and carry it out; the first was this program."""
+    order = json.loads(sys.stdin.readline())
+    launcher = Launcher(order)
+
+    def stop(*_unused: object) -> None:
+        launcher.processes.stop()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    threading.Thread(target=watch, daemon=True).start()
+    getattr(launcher, order["action"])()
+    launcher.event("done", stopped=launcher.processes.stopping.is_set())
+
+
+def decode(line: str) -> dict[str, Any] | None:
+    """Return an event out of a line of a launcher's output, None for anything else (a login banner)."""
+    at = line.find(PREFIX)
+    if at < 0:
+        return None
+    try:
+        event = json.loads(line[at + len(PREFIX) :])
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

@@ -1,0 +1,163 @@
+"""Which steps run where: chunks, the order for the launcher, and what a dry run prints. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from validate import bundle, launcher
+from validate.catalogue import Entry
+from validate.errors import CannotStart
+from validate.model import STEPS
+from validate.settings import Settings
+
+# Seconds: a step's launch, and a check's share of its step as seen on the sandbox; only the forecast uses them.
+LAUNCH, SHARE = 2.0, 0.3
+MOUNTS = "{scratch}:/validate/rw,{scratch}:/validate/ro:ro"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done: ``chunks`` are nodes and salloc options, ``idle`` the nodes that Slurm gives to nobody."""
+
+    chunks: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    unusable: list[str]
+    program: str
+    gpus: int
+    nodes: int = field(default=0)
+
+    @property
+    def forecast(self) -> float:
+        """Return the expected seconds; chunks run side by side."""
+        return float(sum(LAUNCH + SHARE * len(step["checks"]) for step in self.steps) + LAUNCH)
+
+    @property
+    def ceiling(self) -> float:
+        """Return the seconds after which every job has been stopped, whatever happens."""
+        return float(sum(step["launch"] + step["seconds"] + 10 for step in self.steps) * 2)
+
+    @property
+    def gpu_hours(self) -> float:
+        """Return what the forecast costs."""
+        return self.gpus * self.forecast / 3600
+
+
+def step_options(step: str, settings: Settings) -> list[str]:
+    """Return the srun options of a step."""
+    container = [f"--container-image={settings.image}", f"--container-mounts={MOUNTS}"]
+    return {"container": container, "one_gpu": ["--gres=gpu:1", *container]}.get(step, [])
+
+
+def program_of(entries: Mapping[str, Entry]) -> str:
+    """Return the probe with these checks, as one argument."""
+    checks = {entry.module: entry.source for entry in entries.values()}
+    return bundle.argument(bundle.program(bundle.sources(bundle.PROBE, checks), "validate.probe:main"))
+
+
+def step_order(step: str, entries: Mapping[str, Entry], settings: Settings) -> dict[str, Any]:
+    """Return a step's part of an order."""
+    checks: list[dict[str, Any]] = [
+        {"id": entry.check.id, "module": f"validate.checks.{entry.module}", "seconds": entry.check.seconds}
+        for entry in entries.values()
+        if entry.check.step == step
+    ]
+    inside = step in ("container", "one_gpu")
+    return {
+        "step": step,
+        "checks": checks,
+        # Each check has its own bound; all of them together are rarely reached.
+        "seconds": 20 + sum(item["seconds"] for item in checks) / 2,
+        "settings": settings.record(),
+        "options": step_options(step, settings),
+        "launch": settings.container_start if inside else 30,
+        "grace": settings.container_start / 2 if inside else 15,
+    }
+
+
+def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], settings: Settings) -> Plan:
+    """Return the plan for these nodes; CannotStart where it needs an image and none is named."""
+    wanted = {entry.check.step for entry in entries.values()}
+    if wanted & {"container", "one_gpu"} and not settings.image:
+        raise CannotStart(
+            "no image: set validate_image in the inventory, or --image, to one that holds python3 and is another "
+            "operating system than the nodes', for example a path of a .sqsh file that every node sees"
+        )
+    usable = [node for node in nodes if not node["unusable"]]
+    groups: dict[tuple[int, bool], list[str]] = {}
+    for node in usable:
+        # A node with jobs on it would make the others of its chunk wait.
+        busy = node["state"] not in ("idle", "unknown")
+        groups.setdefault((node["gpus"], busy), []).append(node["name"])
+    chunks = []
+    for (gpus, busy), names in groups.items():
+        size = 1 if busy else settings.chunk_size
+        chunks += [
+            {"nodes": names[at : at + size], "options": allocation_options(gpus, settings)}
+            for at in range(0, len(names), size)
+        ]
+    steps = [
+        step_order(step, entries, settings)
+        for step in STEPS
+        if step != "submit" and (step in ("host", "after") or step in wanted)
+    ]
+    if all(not node["gpus"] for node in usable):
+        steps = [step for step in steps if step["step"] != "one_gpu"]
+    return Plan(
+        chunks=chunks,
+        steps=steps,
+        unusable=[node["name"] for node in nodes if node["unusable"]],
+        program=program_of(entries),
+        gpus=sum(node["gpus"] for node in usable),
+        nodes=len(usable),
+    )
+
+
+def allocation_options(gpus: int, settings: Settings) -> list[str]:
+    """Return what a chunk asks of Slurm: whole nodes, with all their GPUs and memory, for a bounded time."""
+    found = ["--ntasks-per-node=1", "--exclusive", "--mem=0", "--time=30"]
+    if gpus:
+        found.append(f"--gres=gpu:{gpus}")
+    for name in ("partition", "account", "reservation"):
+        value = getattr(settings, name)
+        if value:
+            found.append(f"--{name}={value}")
+    return found
+
+
+def order(plan: Plan, settings: Settings, nonce: str) -> dict[str, Any]:
+    """Return the launcher's order."""
+    return {
+        "action": "launch",
+        "nonce": nonce,
+        "job": f"validate-{nonce}",
+        "immediate": settings.immediate,
+        "program": plan.program,
+        "chunks": plan.chunks,
+        "steps": plan.steps,
+    }
+
+
+def dry_run(plan: Plan, settings: Settings) -> str:
+    """Return nodes, the exact commands, the expected time and the GPU-hours."""
+    lines = [f"{plan.nodes} nodes in {len(plan.chunks)} allocations, {len(plan.steps)} steps each"]
+    if plan.unusable:
+        lines.append(f"not run on (Slurm gives them to nobody): {', '.join(plan.unusable)}")
+    for chunk in plan.chunks:
+        salloc = ["salloc", "--no-shell", "--job-name=validate-RUN", f"--immediate={settings.immediate}"]
+        salloc += [f"--nodes={len(chunk['nodes'])}", f"--nodelist={','.join(chunk['nodes'])}", *chunk["options"]]
+        lines.append(f"  {shlex.join(salloc)}")
+        for step in plan.steps:
+            options = [
+                option.replace("{scratch}", launcher.SCRATCH.format(job="JOB", run="RUN")) for option in step["options"]
+            ]
+            words = launcher.srun_words("JOB", chunk["nodes"], options)
+            checks = ", ".join(item["id"] for item in step["checks"]) or "cleaning up"
+            lines.append(f"    {shlex.join(words)} python3 -I -c PROBE   # {step['step']}: {checks}")
+    lines.append(
+        f"expected: {plan.forecast:.0f} s, {plan.gpu_hours:.2f} GPU-hours of {plan.gpus} GPUs; "
+        f"at most {plan.ceiling / 60:.0f} minutes"
+    )
+    return "\n".join(lines)

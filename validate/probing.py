@@ -1,0 +1,125 @@
+"""What an observation may use on a node: commands with a bound, files, the clock. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OUTPUT_LIMIT = 60_000
+NOT_STARTED = 127
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command said; ``code`` is negative for a signal and None where its time ran out."""
+
+    code: int | None
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Both streams, for a message."""
+        return "\n".join(part for part in (self.stdout.strip(), self.stderr.strip()) if part)
+
+    def record(self) -> dict[str, Any]:
+        """Return it for the results."""
+        return {"code": self.code, "stdout": self.stdout[:8000], "stderr": self.stderr[:4000]}
+
+
+@dataclass(frozen=True)
+class Node:
+    """The host on which the probe runs. ``settings`` are the site's, ``scratch`` is shared by the steps of the job."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    scratch: str = ""
+    root: str = "/"
+
+    def run(self, words: Sequence[str], seconds: float = 5, environment: Mapping[str, str] | None = None) -> Output:
+        """Run a command and its children for at most so long; it is killed by its process group."""
+        try:
+            process = subprocess.Popen(
+                list(words),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "LC_ALL": "C", **(environment or {})},
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Output(NOT_STARTED, "", f"{words[0]}: {error.strerror}")
+        code: int | None
+        try:
+            out, err = process.communicate(timeout=seconds)
+            code = process.returncode
+        except subprocess.TimeoutExpired:
+            out, err = end(process)
+            code = None
+        return Output(code, text_of(out), text_of(err))
+
+    def which(self, program: str) -> str:
+        """Return where a program is found on this step's PATH, '' where it is not."""
+        return shutil.which(program) or ""
+
+    def path(self, name: str) -> Path:
+        """Return a path of the node; a test puts a directory in the place of ``/``."""
+        return Path(self.root, name.lstrip("/"))
+
+    def read(self, name: str) -> str | None:
+        """Return a text file, None where it cannot be read."""
+        try:
+            return self.path(name).read_text(encoding="utf-8", errors="replace")[:OUTPUT_LIMIT]
+        except OSError:
+            return None
+
+    def problem(self, name: str) -> str:
+        """Return why a file cannot be read by this account, '' where it can."""
+        try:
+            with self.path(name).open("rb") as stream:
+                stream.read(1)
+        except OSError as error:
+            return str(error.strerror)
+        return ""
+
+    def devices(self, pattern: str = "nvidia[0-9]*") -> list[str]:
+        """Return the device files of that name, in order."""
+        found = [path.name for path in self.path("/dev").glob(pattern)]
+        return sorted(found, key=lambda name: (len(name), name))
+
+    def openable(self, names: Sequence[str]) -> list[str]:
+        """Return those devices that this step may open: a job's cgroup refuses others, whatever their mode says."""
+        found = []
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.close(os.open(self.path("/dev") / name, os.O_RDONLY))
+                found.append(name)
+        return found
+
+    def release(self) -> str:
+        """Return the operating system as ``debian 12`` from os-release, '' where there is none."""
+        text = self.read("/etc/os-release") or self.read("/usr/lib/os-release") or ""
+        fields = dict(re.findall(r'^(ID|VERSION_ID|VARIANT_ID)="?([^"\n]*)"?$', text, re.MULTILINE))
+        return " ".join(fields[key] for key in ("ID", "VERSION_ID", "VARIANT_ID") if fields.get(key))
+
+
+def text_of(data: bytes) -> str:
+    """Return a command's output as text, cut where it is endless."""
+    return data[:OUTPUT_LIMIT].decode("utf-8", "replace")
+
+
+def end(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Kill a process with its group; one that hangs in the kernel is left behind after two seconds."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        return process.communicate(timeout=2)
+    except subprocess.TimeoutExpired:
+        return b"", b""

@@ -1,0 +1,125 @@
+"""What several checks read from a node: mounts, Slurm's plugin stack, enroot's paths. Part of the probe."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from validate.probing import Node
+
+SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
+ENROOT_KEYS = ("ENROOT_RUNTIME_PATH", "ENROOT_CACHE_PATH", "ENROOT_DATA_PATH", "ENROOT_TEMP_PATH")
+# enroot 4.1's own defaults (conf/enroot.conf.in).
+ENROOT_DEFAULTS = {
+    "ENROOT_RUNTIME_PATH": "${XDG_RUNTIME_DIR:-/run}/enroot",
+    "ENROOT_CACHE_PATH": "${XDG_CACHE_HOME:-${HOME}/.cache}/enroot",
+    "ENROOT_DATA_PATH": "${XDG_DATA_HOME:-${HOME}/.local/share}/enroot",
+    "ENROOT_TEMP_PATH": "${TMPDIR:-/tmp}",
+}
+
+
+def mounts(node: Node) -> list[dict[str, str]]:
+    """Return the mounts of this namespace: point, type, options, source, and the part of the source that is mounted."""
+    found = []
+    for line in (node.read("/proc/self/mountinfo") or "").splitlines():
+        left, _dash, right = line.partition(" - ")
+        fields, tail = left.split(), right.split()
+        if len(fields) >= 6 and len(tail) >= 2:
+            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
+            found.append({"point": point, "type": tail[0], "options": fields[5], "source": tail[1], "part": fields[3]})
+    return found
+
+
+def mount_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
+    """Return the mount that holds a path: the last one mounted on its longest parent."""
+    best: dict[str, str] = {"point": "", "type": "", "options": "", "source": "", "part": ""}
+    for mount in table:
+        inside = path == mount["point"] or path.startswith(mount["point"].rstrip("/") + "/")
+        if inside and len(mount["point"]) >= len(best["point"]):
+            best = mount
+    return best
+
+
+def root_mount(node: Node) -> str:
+    """Return what is mounted on /, which tells inside from outside of a container."""
+    mount = mount_of("/", mounts(node))
+    return f"{mount['source']}:{mount['part']}"
+
+
+def slurm_setting(text: str, name: str) -> str:
+    """Return a value of ``scontrol show config``, '' where it is not there."""
+    found = re.search(rf"^{re.escape(name)}\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def slurm_conf(node: Node) -> str:
+    """Return the slurm.conf that this host's commands read: given, built in, or fetched from the controller."""
+    given = os.environ.get("SLURM_CONF")
+    names = [given] if given else []
+    # /run/slurm/conf is where sackd and a configless slurmd keep what they fetched.
+    names += ["/etc/slurm/slurm.conf", "/opt/slurm/etc/slurm.conf", "/run/slurm/conf/slurm.conf"]
+    return next((name for name in names if node.path(name).exists()), names[0])
+
+
+def plugstack(node: Node) -> dict[str, Any]:
+    """Return Slurm's plugin stack as this account reads it: files with their problem, and the lines naming pyxis."""
+    config = slurm_conf(node)
+    configured = re.search(r"^\s*PlugStackConfig\s*=\s*(\S+)", node.read(config) or "", re.IGNORECASE | re.MULTILINE)
+    main = configured.group(1) if configured else str(Path(config).parent / "plugstack.conf")
+    files: dict[str, str] = {}
+    lines: list[dict[str, Any]] = []
+    todo = [main]
+    while todo and len(files) < 50:
+        name = todo.pop(0)
+        if name in files:
+            continue
+        files[name] = node.problem(name)
+        for line in (node.read(name) or "").splitlines():
+            words = line.split("#")[0].split()
+            if words[:1] == ["include"] and len(words) > 1:
+                pattern = words[1] if words[1].startswith("/") else str(Path(name).parent / words[1])
+                todo += sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is absolute
+            elif len(words) > 1 and "pyxis" in words[1]:
+                lines.append({"file": name, "flag": words[0], "plugin": words[1], "arguments": words[2:]})
+    return {"main": main, "files": files, "pyxis": lines}
+
+
+def enroot_settings(node: Node) -> dict[str, str]:
+    """Return enroot's keys with their text as configured: the first value of the main file and its drop-ins wins."""
+    found: dict[str, str] = {}
+    names = ["/etc/enroot/enroot.conf"]
+    drop_ins = node.path("/etc/enroot/enroot.conf.d").glob("*.conf")
+    names += sorted("/" + str(path.relative_to(node.root)) for path in drop_ins)
+    for name in names:
+        for line in (node.read(name) or "").splitlines():
+            words = line.split("#")[0].split(None, 1)
+            if len(words) == 2 and words[0] not in found:
+                found[words[0]] = words[1].strip()
+    return found
+
+
+def enroot_paths(node: Node) -> dict[str, str]:
+    """Return enroot's four directories for this account, as enroot's own shell expands them."""
+    configured = enroot_settings(node)
+    found = {}
+    for key in ENROOT_KEYS:
+        text = os.environ.get(key) or configured.get(key) or ENROOT_DEFAULTS[key]
+        # The values are shell text by definition (enroot.conf(5)): enroot evaluates them in the same way.
+        found[key] = node.run(["bash", "-c", f'printf %s "{text}"'], 5).stdout
+    return found
+
+
+def existing(path: str) -> str:
+    """Return a path, or the nearest of its parents that is there."""
+    place = Path(path)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return str(place.resolve())
+
+
+def csv(text: str) -> list[list[str]]:
+    """Return the fields of what nvidia-smi prints with ``--format=csv,noheader``."""
+    return [[field.strip() for field in line.split(",")] for line in text.splitlines() if line.strip()]

@@ -1,0 +1,1 @@
+"""Reports of judged results; each is a pure function to text."""

@@ -1,0 +1,190 @@
+"""The results of a run: one versioned JSON document that can be judged again, and what follows from its verdicts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from validate import kinds
+from validate.catalogue import Entry, load
+from validate.errors import CannotStart
+from validate.judge import ANSWERED, judge
+from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, WARN, Verdict, worst
+
+SCHEMA = "slipway.validate/1"
+# What a stored document must have to be judged again: key -> type.
+SHAPE: dict[str, type] = {
+    "schema": str, "run": str, "started": (float), "finished": float, "tier": str, "checks": list, "settings": dict,
+    "cluster": dict, "roster": list, "hosts": dict, "profiles": dict, "notes": list,
+}  # fmt: skip
+FLEET_SHARE = 0.3
+ROSTER_CHECK = "H-02"
+
+
+@dataclass(frozen=True)
+class FleetProblem:
+    """One check that so many nodes fail that the cause is not theirs: an image, a configuration, a registry."""
+
+    check: str
+    nodes: tuple[str, ...]
+    measured: int
+    observed: str
+    cause: str
+    fix: str
+    who: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A document with its verdicts."""
+
+    document: Mapping[str, Any]
+    verdicts: list[Verdict]
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Return each expected host's one verdict: its worst, in the roster's order."""
+        found: dict[str, list[str]] = {node["name"]: [] for node in self.document["roster"]}
+        for verdict in self.verdicts:
+            found[verdict.node].append(verdict.status)
+        return {node: worst(statuses) for node, statuses in found.items()}
+
+    @property
+    def accepted(self) -> list[str]:
+        """Return the hosts that may be given to users."""
+        return [node for node, status in self.nodes.items() if status in ACCEPTED]
+
+    @property
+    def refused(self) -> list[str]:
+        """Return the others."""
+        return [node for node, status in self.nodes.items() if status not in ACCEPTED]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 for all accepted, 1 for a node that failed, 2 for anything not measured."""
+        statuses = set(self.nodes.values())
+        if FAIL in statuses:
+            return 1
+        return 0 if statuses and statuses <= ACCEPTED else 2
+
+    def of(self, node: str) -> list[Verdict]:
+        """Return a host's verdicts."""
+        return [verdict for verdict in self.verdicts if verdict.node == node]
+
+    @property
+    def fleet_problems(self) -> list[FleetProblem]:
+        """Return the checks that more than 30 % of the hosts of a role fail, two at least."""
+        role = {node["name"]: node["role"] for node in self.document["roster"]}
+        found = []
+        groups: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in self.verdicts:
+            groups.setdefault((verdict.check, role[verdict.node]), []).append(verdict)
+        for (check, _role), verdicts in groups.items():
+            bad = [verdict for verdict in verdicts if verdict.status in (FAIL, NO_RESULT)]
+            if len(bad) < 2 or len(bad) <= FLEET_SHARE * len(verdicts) or _several_reasons(check, bad):
+                continue
+            first = bad[0]
+            nodes = tuple(verdict.node for verdict in bad)
+            found.append(FleetProblem(check, nodes, len(verdicts), first.observed, first.cause, first.fix, first.who))
+        return found
+
+
+def _several_reasons(check: str, bad: Sequence[Verdict]) -> bool:
+    """Return whether nodes did not answer for reasons of their own (drained, busy): that is no problem of the fleet."""
+    return check == ANSWERED and len({verdict.cause for verdict in bad}) > 1
+
+
+def judged(document: Mapping[str, Any], entries: Mapping[str, Entry] | None = None) -> Judged:
+    """Return a document with verdicts, made anew from what was observed."""
+    everything = entries if entries is not None else load()
+    chosen = {check: everything[check] for check in document["checks"] if check in everything}
+    profiles = {kind: kinds.from_record(content) for kind, content in document["profiles"].items()}
+    cluster = {**document["cluster"], "container_seconds": typical_start(document["hosts"])}
+    verdicts = judge(document["roster"], document["hosts"], chosen, profiles, document["settings"], cluster)
+    return Judged(document, verdicts + roster_verdicts(document))
+
+
+def typical_start(hosts: Mapping[str, Any]) -> float | None:
+    """Return the median seconds in which a container started; None below eight nodes, too few to compare."""
+    seconds = [
+        step["received"] - step["hello"]["began"]
+        for host in hosts.values()
+        if "hello" in (step := host["steps"].get("container", {}))
+    ]
+    return statistics.median(seconds) if len(seconds) >= 8 else None
+
+
+def roster_verdicts(document: Mapping[str, Any]) -> list[Verdict]:
+    """Return H-02 of the first submit host: every node that Slurm has is in the inventory."""
+    first = next((node["name"] for node in document["roster"] if node["role"] == "login"), None)
+    if first is None:
+        return []
+    more = document["cluster"].get("only_in_slurm") or []
+    expected = "Slurm's nodes are the inventory's"
+    if not more:
+        return [Verdict(first, ROSTER_CHECK, PASS, "the same nodes", expected)]
+    return [
+        Verdict(
+            first, ROSTER_CHECK, WARN, f"only in Slurm: {', '.join(more)}", expected,
+            "nodes that nobody accepts: they are missing in the inventory", "add them to the group compute", "admin",
+        )
+    ]  # fmt: skip
+
+
+def save(document: Mapping[str, Any], path: Path) -> None:
+    """Write a document with its verdicts beside what was observed."""
+    result = judged(document)
+    verdicts = [{key: value for key, value in dataclasses.asdict(item).items() if value} for item in result.verdicts]
+    content = {**document, "verdicts": verdicts, "nodes": result.nodes, "exit_code": result.exit_code}
+    write(path, json.dumps(content, indent=1, sort_keys=False) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return stored results; CannotStart says what is wrong with the file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CannotStart(f"{path}: no such file; a run writes results.json into its output directory") from None
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"{path} cannot be read as results: {error}") from None
+    problems = faults(content)
+    if problems:
+        raise CannotStart(f"{path} is no results file of this suite: {'; '.join(problems)}")
+    return dict(content)
+
+
+def faults(content: Any) -> list[str]:
+    """Return what keeps a document from being judged."""
+    if not isinstance(content, dict):
+        return ["it is no JSON object"]
+    if content.get("schema") != SCHEMA:
+        return [f"schema {content.get('schema')!r}, and this suite reads {SCHEMA!r}"]
+    found = [f"{key} is missing" for key in SHAPE if key not in content]
+    found += [
+        f"{key} is no {kind.__name__}"
+        for key, kind in SHAPE.items()
+        if key in content and not isinstance(content[key], (int, float) if kind is float else kind)
+    ]
+    return found or _roster_faults(content["roster"])
+
+
+def _roster_faults(roster: Iterable[Any]) -> list[str]:
+    needed = ("name", "role", "gpus", "unusable")
+    return [
+        f"roster entry {number} lacks {', '.join(key for key in needed if key not in node)}"
+        for number, node in enumerate(roster)
+        if not isinstance(node, dict) or any(key not in node for key in needed)
+    ]

@@ -1,0 +1,131 @@
+"""What a site says about its acceptance, from its inventory's `validate_…` variables and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from validate.errors import CannotStart
+from validate.model import TIERS
+
+PREFIX = "validate_"
+# Roughly what one salloc or srun can start at once without the launch itself failing (32 to 64).
+CHUNK_LIMIT = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The inputs of a run; docs/operate/validate.md explains each.
+
+    ``immediate`` is how long a node may stay busy before it is NO_RESULT (s), ``chunk_size`` how many nodes share an
+    allocation, ``container_start`` how long a container may take to start (s), ``site_mounts`` file systems that
+    every node must have.
+    """
+
+    image: str = ""
+    user: str = ""
+    partition: str = ""
+    account: str = ""
+    reservation: str = ""
+    kind: str = ""
+    tier: str = "quick"
+    only: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ("enroot", "pyxis")
+    hooks: tuple[str, ...] = ("50-slurm-pmi.sh", "50-slurm-pytorch.sh")
+    site_mounts: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    chunk_size: int = 48
+    immediate: int = 10
+    container_start: int = 120
+
+    def record(self) -> dict[str, Any]:
+        """Return them for the results and the probe."""
+        return dataclasses.asdict(self)
+
+
+def make(values: Mapping[str, Any]) -> Settings:
+    """Return settings from values by name; CannotStart lists everything that is wrong with them."""
+    known = {field.name: field for field in dataclasses.fields(Settings)}
+    problems, chosen = [], {}
+    for name, value in values.items():
+        if name not in known:
+            problems.append(f"validate_{name} is no setting: there are {', '.join(sorted(known))}")
+        elif isinstance(value, str) and "{{" in value:
+            problems.append(f"validate_{name}: {value!r} is a template; write the value itself")
+        else:
+            converted = convert(value, known[name].default)
+            if converted is None:
+                kind = {int: "a number above 0", tuple: "a list of texts", str: "a text"}[type(known[name].default)]
+                problems.append(f"validate_{name}: {value!r} is not {kind}")
+            else:
+                chosen[name] = converted
+    if chosen.get("tier", "quick") not in TIERS:
+        problems.append(f"validate_tier: {chosen['tier']!r} is none of {', '.join(TIERS)}")
+    if chosen.get("chunk_size", 1) > CHUNK_LIMIT:
+        problems.append(f"validate_chunk_size: {chosen['chunk_size']} is more than {CHUNK_LIMIT}")
+    if problems:
+        raise CannotStart("\n".join(problems))
+    return Settings(**chosen)
+
+
+def convert(value: Any, default: Any) -> Any:
+    """Return a value in the type of its default, None where that cannot be."""
+    if isinstance(default, int):
+        text = str(value)
+        return int(text) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else None
+    if isinstance(default, tuple):
+        items = [part for part in re.split(r"[,\s]+", value) if part] if isinstance(value, str) else value
+        is_list = isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items)
+        return tuple(items) if is_list else None
+    return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class Site:
+    """What an inventory says: hosts by group, the `validate_…` values, and every host's variables."""
+
+    compute: tuple[str, ...]
+    login: tuple[str, ...]
+    values: Mapping[str, Any]
+    variables: Mapping[str, Mapping[str, Any]]
+
+
+def read_inventory(path: str) -> Site:
+    """Return what an Ansible inventory says; CannotStart where it cannot be read or names no node."""
+    command = ["ansible-inventory", "--inventory", path, "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        listing = json.loads(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        listing = None
+    if not isinstance(listing, dict):
+        raise CannotStart(f"the inventory {path} cannot be read:\n{done.stderr.strip() or done.stdout.strip()}")
+    return site_of(listing, path)
+
+
+def site_of(listing: Mapping[str, Any], path: str) -> Site:
+    """Return the site of what ansible-inventory printed."""
+    compute, login = members(listing, "compute"), members(listing, "login") or members(listing, "controller")
+    if not compute:
+        raise CannotStart(f"the inventory {path} has no host in the group compute: name the nodes to accept there")
+    if not login:
+        raise CannotStart(f"the inventory {path} has no host in the groups login and controller to submit from")
+    variables = listing.get("_meta", {}).get("hostvars", {})
+    values = {
+        name[len(PREFIX) :]: value for name, value in variables.get(login[0], {}).items() if name.startswith(PREFIX)
+    }
+    return Site(tuple(compute), tuple(login), values, variables)
+
+
+def members(listing: Mapping[str, Any], group: str) -> list[str]:
+    """Return the hosts of a group, those of its children among them, each once."""
+    entry = listing.get(group) or {}
+    names = list(entry.get("hosts", []))
+    for child in entry.get("children", []):
+        names += members(listing, child)
+    return list(dict.fromkeys(names))

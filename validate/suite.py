@@ -1,0 +1,165 @@
+"""A run: survey, plan, launch, results. The side effects of the suite, in the order in which they happen."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from validate import collect, kinds, plan, reading, session, survey
+from validate.catalogue import Entry, chosen
+from validate.errors import CannotStart
+from validate.results import SCHEMA
+from validate.settings import Settings, Site
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be accepted: submit hosts, the first of which submits; the inventory's nodes, None without one."""
+
+    submits: tuple[session.Submit, ...]
+    inventory: tuple[str, ...] | None
+
+
+@dataclass
+class Prepared:
+    """A run that could start: what is known before anything runs."""
+
+    settings: Settings
+    target: Target
+    entries: dict[str, Entry]
+    roster: list[dict[str, Any]]
+    cluster: dict[str, Any]
+    plan: plan.Plan
+
+
+def target(site: Site | None, settings: Settings) -> Target:
+    """Return the target of an inventory, or this very host with Slurm's own list."""
+    if site is None:
+        return Target((session.Submit("localhost"),), None)
+    hosts = tuple(session.submit_host(name, site.variables.get(name, {}), settings.user) for name in site.login)
+    return Target(hosts, site.compute)
+
+
+def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Prepared:
+    """Survey and plan; CannotStart where a run would make no sense. Nothing is submitted."""
+    kinds.require(settings.kind, kinds.load())
+    entries = chosen(settings.tier, settings.only)
+    answers = ask(where.submits[0])
+    ping = answers["ping"]
+    if ping["code"] != 0 or " is UP" not in ping["stdout"]:
+        said = (ping["stderr"] or ping["stdout"]).strip()[:500] or "nothing within 15 s"
+        raise CannotStart(
+            f"Slurm's controller does not answer {where.submits[0].name}: {said}\n"
+            "systemctl status slurmctld on the controller; nothing was run"
+        )
+    everything = survey.roster(answers["nodes"]["stdout"])
+    nodes, more = survey.expected(everything, where.inventory)
+    nodes = survey.limited(nodes, limit)
+    if not nodes:
+        raise CannotStart("no node is expected: the inventory's group compute and Slurm's list are both empty")
+    config = answers["config"]["stdout"]
+    cluster = {
+        "name": reading.slurm_setting(config, "ClusterName"),
+        "version": reading.slurm_setting(config, "SLURM_VERSION"),
+        "only_in_slurm": [] if limit else more,
+    }
+    logins = [
+        {"name": host.name, "role": "login", "in_slurm": False, "gpus": 0, "unusable": "", "state": "login"}
+        for host in where.submits
+    ]
+    return Prepared(settings, where, entries, logins + nodes, cluster, plan.make(nodes, entries, settings))
+
+
+def ask(host: session.Submit) -> dict[str, Any]:
+    """Return the answers to the survey's questions; CannotStart where the host has no Slurm or is not reached."""
+    events = session.converse(host, {"action": "ask", "commands": survey.QUESTIONS})
+    answers = {event["name"]: event for event in events if event["event"] == "answer"}
+    missing = [name for name in survey.QUESTIONS if name not in answers]
+    if missing:
+        raise CannotStart(f"{host.name} did not answer: {', '.join(missing)}")
+    if answers["ping"]["code"] == 127:
+        raise CannotStart(
+            f"{host.name} has no scontrol on its PATH: run this on a host that submits jobs, or name an inventory "
+            "whose login hosts do (--inventory)"
+        )
+    return answers
+
+
+def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
+    """Run everything and return the document; an interrupt leaves no job and gives what was measured so far."""
+    settings, nonce = prepared.settings, secrets.token_hex(4)
+    hosts: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
+    started = time.time()
+    try:
+        for host in prepared.target.submits:
+            progress(f"{host.name}: checks of the submit host")
+            for event in converse_or_note(host, submit_order(prepared, host, nonce), notes):
+                collect.take(hosts, event)
+        launched = session.converse(prepared.target.submits[0], plan.order(prepared.plan, settings, nonce))
+        if prepared.plan.chunks:
+            follow(launched, hosts, prepared, progress)
+    except KeyboardInterrupt:
+        notes.append("interrupted: what had not been measured is NO_RESULT; every job of the run was cancelled")
+    return document(prepared, nonce, started, hosts, notes)
+
+
+def follow(
+    events: Iterable[Mapping[str, Any]], hosts: dict[str, dict[str, Any]], prepared: Prepared, progress: Progress
+) -> None:
+    """Take a launcher's events as they come, with one line of progress."""
+    steps = [step["step"] for step in prepared.plan.steps]
+    for event in events:
+        collect.take(hosts, event)
+        compute = [host for host in hosts.values() if "host" in host["steps"] or host["job"]]
+        counts = [f"{step} {sum('bye' in host['steps'].get(step, {}) for host in compute)}" for step in steps]
+        progress(f"{prepared.plan.nodes} nodes: {', '.join(counts)}")
+
+
+def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list[str]) -> Iterable[dict[str, Any]]:
+    """Yield a launcher's events; where one of several submit hosts cannot be reached, that is its own verdict."""
+    try:
+        yield from session.converse(host, order)
+    except CannotStart as error:
+        notes.append(str(error))
+        yield {
+            "event": "step", "step": "submit", "nodes": [host.name], "attempt": "", "code": None, "seconds": 0.0,
+            "silent": [host.name], "unfinished": [], "said": str(error), "noise": "",
+        }  # fmt: skip
+
+
+def submit_order(prepared: Prepared, host: session.Submit, nonce: str) -> dict[str, Any]:
+    """Return the order for a submit host's own checks."""
+    entries = {name: entry for name, entry in prepared.entries.items() if entry.check.step == "submit"}
+    return {
+        "action": "probe",
+        "nonce": nonce,
+        "name": host.name,
+        "program": plan.program_of(entries),
+        "step": plan.step_order("submit", entries, prepared.settings),
+    }
+
+
+def document(
+    prepared: Prepared, nonce: str, started: float, hosts: Mapping[str, Any], notes: list[str]
+) -> dict[str, Any]:
+    """Return the results, with everything that a verdict needs."""
+    return {
+        "schema": SCHEMA,
+        "run": nonce,
+        "started": round(started, 1),
+        "finished": round(time.time(), 1),
+        "tier": prepared.settings.tier,
+        "checks": list(prepared.entries),
+        "settings": prepared.settings.record(),
+        "cluster": prepared.cluster,
+        "roster": prepared.roster,
+        "hosts": dict(hosts),
+        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load().items()},
+        "notes": notes,
+    }
