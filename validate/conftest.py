@@ -1,116 +1,94 @@
-"""Options and hosts of the acceptance suite; no checks."""
+"""The suite as pytest: one item for each host and one for each check, over one run or over stored results.
+
+``--collect-only`` is a dry run: nothing is submitted before the first item.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
-from dataclasses import dataclass
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import testinfra
 
-STANDIN = "standin"
+from validate import catalogue, results, settings, suite
+from validate.__main__ import OUTPUT, finish, progress_line
+from validate.errors import CannotStart
+from validate.report.terminal import explain
+
+JUDGED = pytest.StashKey[results.Judged]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what a site says: where, as whom, with which image."""
+    """Add what a run needs; the site's other settings are the validate_ variables of its inventory."""
     group = parser.getgroup("validate", "acceptance of a cluster")
     group.addoption("--inventory", default="inventories/sandbox", help="Ansible inventory of the cluster")
-    group.addoption("--validate-user", default="member", help="ordinary account that submits the jobs")
-    group.addoption(
-        "--validate-image",
-        default="head:5000/slipway/busybox:1",
-        help="image whose operating system differs from the nodes'; it holds sh, cat and hostname",
-    )
+    group.addoption("--results", type=Path, help="judge these stored results instead of running anything")
+    group.addoption("--tier", choices=("quick", "standard", "deep"), help="which checks")
+    group.addoption("--validate-image", help="image of the container step")
+    group.addoption("--validate-output", type=Path, default=Path(OUTPUT), help="directory of the reports")
 
 
-@dataclass(frozen=True)
-class Submitter:
-    """The login host, and the ordinary account that submits from it."""
-
-    host: Any
-    user: str
-    image: str
-
-    def run(self, command: str, seconds: int = 120) -> str:
-        """Run a shell command as the account and return what it printed; a failure fails the test."""
-        words = ["timeout", str(seconds), "runuser", "--login", self.user, "--command", command]
-        result = self.host.run(" ".join("%s" for _ in words), *words)
-        assert result.rc == 0, f"exit code {result.rc} from {command!r}\n{result.stdout}\n{result.stderr}"
-        return str(result.stdout)
-
-    def os_of(self, node: str) -> str:
-        """Return the node's own os-release, by a job without a container."""
-        return self.run(f"srun --nodelist={node} cat /etc/os-release")
-
-
-@pytest.fixture(scope="session")
-def submitter(request: pytest.FixtureRequest) -> Submitter:
-    """The first login host of the inventory."""
-    option = request.config.getoption
-    inventory = option("--inventory")
-    login = members(inventory, "login")[0]
-    host = testinfra.get_host(f"ansible://{login}?ansible_inventory={inventory}&force_ansible=False")
-    return Submitter(host, option("--validate-user"), option("--validate-image"))
-
-
-def members(inventory: str, group: str) -> list[str]:
-    """Return the hosts of an inventory group, those of its children among them."""
-    listing = subprocess.run(
-        ["ansible-inventory", "--inventory", inventory, "--list"], capture_output=True, text=True, check=True
-    )
-    groups = json.loads(listing.stdout)
-    names = [*groups.get(group, {}).get("hosts", [])]
-    for child in groups.get(group, {}).get("children", []):
-        names += members(inventory, child)
-    return names
+def chosen(config: pytest.Config) -> tuple[settings.Site, settings.Settings]:
+    """Return the site and its settings."""
+    site = settings.read_inventory(config.getoption("--inventory"))
+    values = dict(site.values)
+    for option, name in (("--tier", "tier"), ("--validate-image", "image")):
+        if config.getoption(option):
+            values[name] = config.getoption(option)
+    return site, settings.make(values)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test that asks for a node one item for each compute node."""
-    if "node" in metafunc.fixturenames:
-        metafunc.parametrize("node", members(metafunc.config.getoption("--inventory"), "compute"))
+    """Give `host` and `check` their items: from stored results, else from inventory and catalogue."""
+    if not {"host", "check"} & set(metafunc.fixturenames):
+        return
+    try:
+        stored = metafunc.config.getoption("--results")
+        if stored:
+            document = results.read(stored)
+            hosts, checks = [entry["name"] for entry in document["roster"]], document["checks"]
+        else:
+            site, site_settings = chosen(metafunc.config)
+            hosts, checks = [*site.login, *site.compute], list(catalogue.chosen(site_settings.tier))
+    except (CannotStart, ValueError) as error:
+        pytest.exit(f"validate: could not start: {error}", returncode=3)
+    names = {"host": hosts, "check": checks}
+    for fixture in set(names) & set(metafunc.fixturenames):
+        metafunc.parametrize(fixture, names[fixture])
 
 
-INSTALLED = "dpkg-query -W enroot enroot+caps 2>/dev/null; readlink /usr/local/lib/slipway/pyxis/spank_pyxis.so; true"
+@pytest.fixture(scope="session")
+def judged(pytestconfig: pytest.Config) -> results.Judged:
+    """The one run of the session, with all its reports written."""
+    try:
+        stored = pytestconfig.getoption("--results")
+        if stored:
+            found = results.judged(results.read(stored))
+        else:
+            site, site_settings = chosen(pytestconfig)
+            prepared = suite.prepare(suite.target(site, site_settings), site_settings)
+            document = suite.run(prepared, progress_line(sys.stderr))
+            finish(document, pytestconfig.getoption("--validate-output"))
+            found = results.judged(document)
+    except CannotStart as error:
+        pytest.exit(f"validate: could not start: {error}", returncode=3)
+    pytestconfig.stash[JUDGED] = found
+    return found
 
 
-def standins(inventory: str) -> list[str]:
-    """Return the installed programs that are stand-ins, from the versions that the nodes list."""
-    command = ["ansible", "--inventory", inventory, "slurm_cluster", "--one-line"]
-    command += ["--module-name", "ansible.builtin.shell", "--args", INSTALLED]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False)
-    if listing.returncode:
-        # A node that cannot be asked may hold one: saying "none" would be a guess.
-        said = listing.stdout + listing.stderr
-        raise pytest.UsageError(f"the nodes of {inventory} cannot all be asked what they run:\n{said}")
-    lines = [line for line in listing.stdout.splitlines() if STANDIN in line]
-    return [name for name in ("enroot", "pyxis") if any(name in line for line in lines)]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the problems of the whole fleet once, and what was noted."""
+    found = config.stash.get(JUDGED, None)
+    if found is None:
+        return
+    for note in found.document["notes"]:
+        terminalreporter.write_line(f"note: {note}")
+    for problem in found.fleet_problems:
+        terminalreporter.write_line(
+            f"FLEET {problem.check}: {len(problem.nodes)} of {problem.measured} hosts: {problem.cause} | {problem.fix}"
+        )
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say loudly where a program is not the real one."""
-    found = standins(config.getoption("--inventory"))
-    if not found:
-        return ["no stand-ins: every program on the nodes is upstream's own"]
-    config.stash[STANDINS] = found
-    return [f"STAND-IN: {', '.join(found)} on these nodes is test equipment, not upstream's program"]
-
-
-STANDINS = pytest.StashKey[list[str]]()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    """Say the same in the page."""
-    found = session.config.stash.get(STANDINS, [])
-    text = f"STAND-IN: {', '.join(found)}. Test equipment, not upstream's programs." if found else "No stand-ins."
-    prefix.append(f"<p><strong>{text}</strong></p>")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_html_report_title(report: Any) -> None:
-    """Name the page."""
-    report.title = f"Slipway: container jobs, {Path.cwd().name}"
+def told(verdicts: list[results.Verdict]) -> str:
+    """Return what a failed item says: node and check are in it, because many readers show nothing else."""
+    return "\n".join(line for item in verdicts for line in (item.node, *explain(item)))

@@ -62,7 +62,10 @@ class Launcher:
         step = {**self.order["step"], "nonce": self.order["nonce"], "name": self.order["name"]}
         words = [sys.executable, "-I", "-c", self.order["program"], json.dumps(step)]
         patience = Patience(launch=20, grace=20, total=step["seconds"] + 10)
-        result = run(self.processes, words, [self.order["name"]], self.order["nonce"], patience, self._record)
+        try:
+            result = run(self.processes, words, [self.order["name"]], self.order["nonce"], patience, self._record)
+        finally:
+            self.cancel()
         self._told("submit", [self.order["name"]], 0, result, "")
 
     # Jobs

@@ -15,6 +15,8 @@ from validate.results import SCHEMA
 from validate.settings import Settings, Site
 
 Progress = Callable[[str], None]
+# How the sandbox marks the versions of its own programs (tests/standins/README.md).
+STANDIN = "standin"
 
 
 @dataclass(frozen=True)
@@ -136,19 +138,30 @@ def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list
 def submit_order(prepared: Prepared, host: session.Submit, nonce: str) -> dict[str, Any]:
     """Return the order for a submit host's own checks."""
     entries = {name: entry for name, entry in prepared.entries.items() if entry.check.step == "submit"}
+    step, job = plan.step_order("submit", entries, prepared.settings), f"validate-{nonce}"
     return {
         "action": "probe",
         "nonce": nonce,
+        "job": job,
         "name": host.name,
         "program": plan.program_of(entries),
-        "step": plan.step_order("submit", entries, prepared.settings),
+        "step": {**step, "settings": {**step["settings"], "job": job}},
     }
+
+
+def standins(hosts: Mapping[str, Any]) -> list[str]:
+    """Return the programs whose version on some host says that they are stand-ins."""
+    versions = [(host["checks"].get("N-06") or {}).get("observed") or {} for host in hosts.values()]
+    return sorted({name for seen in versions for name, version in seen.items() if STANDIN in str(version)})
 
 
 def document(
     prepared: Prepared, nonce: str, started: float, hosts: Mapping[str, Any], notes: list[str]
 ) -> dict[str, Any]:
     """Return the results, with everything that a verdict needs."""
+    found = standins(hosts)
+    if found:
+        notes = [f"STAND-IN: {', '.join(found)} on these nodes is test equipment, not upstream's program", *notes]
     return {
         "schema": SCHEMA,
         "run": nonce,

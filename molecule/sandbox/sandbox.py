@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     verbs.add_parser("up", help="bring the sandbox up; start what is missing of a running one")
     verbs.add_parser("converge", help="put the container stack on it, with the playbooks of any site")
-    verbs.add_parser("accept", help="run container jobs on every node and write .sandbox/report.html")
+    verbs.add_parser("accept", help="run the acceptance suite; the page is .sandbox/validate/report.html")
     verbs.add_parser("status", help="nodes, their state in Slurm, and the distribution")
     shell = verbs.add_parser("shell", help="a shell on a node")
     shell.add_argument("node", nargs="?", default="head", help="head, login1, compute1, … [head]")

@@ -63,6 +63,7 @@ GOOD: dict[str, Any] = {
     "C-01": {"release": "debian 12", "root": "/dev/vda:/scratch/pyxis_7.1"},
     "C-02": {"openable": [f"nvidia{i}" for i in range(8)], "uuids": None},
     "C-03": {"openable": 8, "allocated": "8"},
+    "C-08": {"code": 42, "stdout": "", "stderr": "", "image": "/images/probe.sqsh"},
     "C-09": {"rw": "", "ro": "EROFS", "uid": 2001},
     "C-10": {},
     "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},

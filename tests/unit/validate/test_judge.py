@@ -14,7 +14,6 @@ from validate import results
 from validate.catalogue import load
 from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, failed, worst
 
-
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 
 

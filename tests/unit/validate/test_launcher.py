@@ -1,0 +1,183 @@
+"""The launcher against programs that behave like Slurm's, good and bad; the real ones are tried on the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from validate import bundle, collect, launcher, session
+
+# Each program appends what it was called with to a file, so that a test sees which jobs were cancelled.
+SALLOC = """
+echo "salloc $*" >> $CALLS
+case "$*" in *busy*) echo "salloc: error: Unable to allocate resources: Connection timed out" >&2; exit 1;; esac
+echo "salloc: Granted job allocation 4711" >&2
+"""
+SCANCEL = 'echo "scancel $*" >> $CALLS\n'
+SQUEUE = 'echo "99 eve RUNNING"\n'
+SINFO = 'echo "busy1 allocated"; echo "gpu001 idle"; echo "gpu002 idle"\n'
+# Runs the probe once for every node of the list, but: dead ends srun, hung never answers, lost dies in the middle.
+SRUN = """#!/usr/bin/env python3
+import os, subprocess, sys, time
+words = sys.argv[1:]
+nodes = next(word for word in words if word.startswith("--nodelist=")).split("=")[1].split(",")
+at = words.index("python3")
+children = []
+for task, node in enumerate(nodes):
+    if node.startswith(("dead", "hung")):
+        continue
+    environment = {**os.environ, "SLURMD_NODENAME": node, "SLURM_PROCID": str(task)}
+    command = [sys.executable, *words[at + 1 :]]
+    if node.startswith("lost"):
+        command = ["sh", "-c", "exit 0"]
+    children.append(subprocess.Popen(command, env=environment))
+for child in children:
+    child.wait()
+for node in nodes:
+    if node.startswith("dead"):
+        said = "Communication connection failure"
+        print(f"srun: error: Task launch for StepId=1.0 failed on node {node}: {said}", file=sys.stderr)
+        sys.exit(233)
+    if node.startswith("hung"):
+        time.sleep(600)
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put such programs first on the PATH; returns the file of calls."""
+    programs, calls = tmp_path / "bin", tmp_path / "calls"
+    programs.mkdir()
+    for name, text in (("salloc", SALLOC), ("scancel", SCANCEL), ("squeue", SQUEUE), ("sinfo", SINFO), ("srun", SRUN)):
+        path = programs / name
+        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(calls))
+    return calls
+
+
+def order(*chunks: list[str], launch: float = 3, seconds: float = 5) -> dict[str, Any]:
+    planted = {"p_good": "def observe(node): return 1\n"}
+    program = bundle.argument(bundle.program(bundle.sources(bundle.PROBE, planted), "validate.probe:main"))
+    check = {"id": "P-01", "module": "validate.checks.p_good", "seconds": 1}
+    step = {"step": "host", "checks": [check], "seconds": seconds, "settings": {}, "options": [], "launch": launch}
+    return {
+        "action": "launch",
+        "nonce": "abcd",
+        "job": "validate-abcd",
+        "immediate": 1,
+        "program": program,
+        "chunks": [{"nodes": nodes, "options": []} for nodes in chunks],
+        "steps": [{**step, "grace": 1}],
+    }
+
+
+def carry_out(what: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    events = list(session.converse(session.Submit("here"), what))
+    return events, collect.collect(events)
+
+
+def test_every_node_of_every_chunk_answers(slurm: Path):
+    events, hosts = carry_out(order(["gpu001", "gpu002"], ["gpu003"]))
+    assert sorted(hosts) == ["gpu001", "gpu002", "gpu003"]
+    assert all(host["checks"]["P-01"]["observed"] == 1 and host["steps"]["host"]["bye"] for host in hosts.values())
+    assert events[-1]["event"] == "done"
+
+
+def test_every_job_is_cancelled_by_number_and_by_name(slurm: Path):
+    carry_out(order(["gpu001"]))
+    calls = slurm.read_text().splitlines()
+    assert "scancel --quiet 4711" in calls and calls[-1] == "scancel --quiet --name=validate-abcd"
+
+
+@pytest.mark.parametrize("sick", ["dead1", "hung1", "lost1"])
+def test_a_sick_node_costs_its_own_row(slurm: Path, sick: str):
+    began = time.monotonic()
+    _events, hosts = carry_out(order(["gpu001", sick, "gpu002"]))
+    assert all("P-01" in hosts[name]["checks"] for name in ("gpu001", "gpu002"))
+    assert not hosts[sick]["checks"] and hosts[sick]["said"]["host"] is not None
+    assert time.monotonic() - began < 30
+
+
+def test_a_dead_node_is_not_tried_again(slurm: Path):
+    events, hosts = carry_out(order(["gpu001", "dead1"]))
+    assert [event["nodes"] for event in events if event["event"] == "step"] == [["gpu001", "dead1"]]
+    assert "failed on node dead1" in hosts["dead1"]["said"]["host"]
+
+
+def test_a_lost_node_is_tried_once_more_alone(slurm: Path):
+    events, _hosts = carry_out(order(["gpu001", "lost1"]))
+    assert [event["nodes"] for event in events if event["event"] == "step"] == [["gpu001", "lost1"], ["lost1"]]
+
+
+def test_a_busy_node_does_not_keep_the_others_of_its_chunk(slurm: Path):
+    _events, hosts = carry_out(order(["gpu001", "busy1", "gpu002"]))
+    assert hosts["busy1"]["refused"]["jobs"] == [["99", "eve", "RUNNING"]]
+    assert all("P-01" in hosts[name]["checks"] for name in ("gpu001", "gpu002"))
+
+
+def test_an_answer_for_a_node_that_was_not_asked_does_not_count(slurm: Path, monkeypatch: pytest.MonkeyPatch):
+    srun = Path(os.environ["PATH"].split(":")[0], "srun")
+    srun.write_text(srun.read_text().replace('"SLURMD_NODENAME": node', '"SLURMD_NODENAME": "other"'))
+    _events, hosts = carry_out(order(["gpu001"]))
+    assert "other" not in hosts and not hosts["gpu001"]["checks"]
+
+
+def launched(what: dict[str, Any]) -> subprocess.Popen[str]:
+    program = bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
+    words = [sys.executable, "-I", "-u", "-c", session.BOOT]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(program) + "\n" + json.dumps(what) + "\n")
+    process.stdin.flush()
+    return process
+
+
+@pytest.fixture
+def running(slurm: Path) -> Iterator[subprocess.Popen[str]]:
+    """A launcher in the middle of a step that hangs."""
+    process = launched(order(["gpu001", "hung1"], launch=300, seconds=300) | {"steps": order([], launch=300)["steps"]})
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = launcher.decode(line)
+        if event and event["event"] == "allocated":
+            break
+    yield process
+    process.kill()
+
+
+@pytest.mark.parametrize("how", ["stdin", "SIGINT", "SIGTERM", "SIGHUP"])
+def test_whatever_ends_the_run_no_job_stays(running: subprocess.Popen[str], slurm: Path, how: str):
+    if how == "stdin":
+        assert running.stdin is not None
+        running.stdin.close()
+    else:
+        running.send_signal(getattr(signal, how))
+    assert running.stdout is not None
+    threading.Timer(30, running.kill).start()
+    running.stdout.read()
+    assert running.wait(30) == 0
+    assert slurm.read_text().splitlines()[-1] == "scancel --quiet --name=validate-abcd"
+
+
+def test_a_host_without_python_is_said_with_what_to_try(tmp_path: Path):
+    host = session.Submit("login1", ("sh", "-c", "echo 'Permission denied (publickey)' >&2; exit 255 #"))
+    with pytest.raises(session.CannotStart, match=r"login1 did not end well: Permission denied(.|\n)*try: "):
+        list(session.converse(host, {"action": "ask", "commands": {}}))
+
+
+def test_a_login_banner_is_no_event():
+    assert launcher.decode("Welcome to the cluster\n") is None
+    assert launcher.decode(f"{launcher.PREFIX}{{broken\n") is None
+    assert launcher.decode(f'banner {launcher.PREFIX}{{"event": "done"}}\n') == {"event": "done"}

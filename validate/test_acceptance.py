@@ -1,0 +1,20 @@
+"""What is accepted: every expected host, and by the same results every check."""
+
+from __future__ import annotations
+
+from validate.conftest import told
+from validate.model import ACCEPTED, BLOCKED
+from validate.results import Judged
+
+
+def test_host(judged: Judged, host: str) -> None:
+    """One expected host, whether it answered or not."""
+    assert judged.nodes.get(host) in ACCEPTED, told(
+        [item for item in judged.of(host) if item.status not in ACCEPTED and item.status != BLOCKED]
+    )
+
+
+def test_check(judged: Judged, check: str) -> None:
+    """One check, on every host that has it: the second view of the same verdicts."""
+    bad = [item for item in judged.verdicts if item.check == check and item.status not in (*ACCEPTED, BLOCKED)]
+    assert not bad, told(bad)
