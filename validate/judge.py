@@ -7,7 +7,7 @@ from typing import Any
 
 from validate import diagnosis, kinds
 from validate.catalogue import Entry
-from validate.model import BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, Context, Finding, Profile, Verdict
+from validate.model import BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, Context, Finding, Fleet, Profile, Verdict
 
 # What a run may be allowed besides an ordinary account's rights; everything else in `needs` is a kind's to have.
 PERMISSIONS = ("root", "operator", "network")
@@ -60,14 +60,14 @@ def judge(
 
 def _fleets(
     roster: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]], kind_of: Mapping[str, Profile]
-) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+) -> dict[tuple[str, str], dict[str, Fleet]]:
     """Return (kind, role) -> check -> node -> observation: what one node is compared with."""
-    fleets: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    fleets: dict[tuple[str, str], dict[str, Fleet]] = {}
     for node in roster:
         fleet = fleets.setdefault((kind_of[node["name"]].kind, node["role"]), {})
         for check, record in (hosts.get(node["name"]) or {"checks": {}})["checks"].items():
             if "observed" in record:
-                fleet.setdefault(check, {})[node["name"]] = record["observed"]
+                fleet.setdefault(check, Fleet())[node["name"]] = record["observed"]
     return fleets
 
 

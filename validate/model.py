@@ -5,7 +5,7 @@ This file also travels to the nodes inside the probe: Python 3.9 and the standar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,13 +133,36 @@ def worst(statuses: list[str]) -> str:
     return min(statuses, key=SEVERITY.index) if statuses else NO_RESULT
 
 
-def majority(values: Mapping[str, Any]) -> tuple[Any, int]:
+class Fleet(dict[str, Any]):
+    """One check's observations by node, which remembers what most of them are: it is asked once for every node."""
+
+    def __init__(self, *values: Any) -> None:
+        """Begin without any answer."""
+        super().__init__(*values)
+        self.answers: dict[Any, tuple[Any, int]] = {}
+
+
+def majority(values: Mapping[str, Any], part: Callable[[Any], Any] | None = None) -> tuple[Any, int]:
     """Return the most common of the nodes' values and how many have it; (None, 0) for no values.
 
-    Between equally common ones it is the one whose text sorts first, so that a replay says the same.
+    ``part`` takes out of an observation what is compared; one that it cannot read does not count. Between equally
+    common values it is the one whose text sorts first, so that a replay says the same.
     """
+    if not isinstance(values, Fleet):
+        return _majority(values, part)
+    key = part.__code__ if part else None
+    if key not in values.answers:
+        values.answers[key] = _majority(values, part)
+    return values.answers[key]
+
+
+def _majority(values: Mapping[str, Any], part: Callable[[Any], Any] | None) -> tuple[Any, int]:
     counts: dict[str, tuple[int, Any]] = {}
-    for value in values.values():
+    for seen in values.values():
+        try:
+            value = part(seen) if part else seen
+        except (LookupError, TypeError, ValueError, AttributeError):
+            continue
         counts[repr(value)] = (counts.get(repr(value), (0, None))[0] + 1, value)
     if not counts:
         return None, 0

@@ -7,6 +7,7 @@ import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,18 @@ class Judged:
     document: Mapping[str, Any]
     verdicts: list[Verdict]
 
-    @property
+    @cached_property
+    def by_host(self) -> dict[str, list[Verdict]]:
+        """Return the verdicts of every expected host, in the roster's order."""
+        found: dict[str, list[Verdict]] = {node["name"]: [] for node in self.document["roster"]}
+        for verdict in self.verdicts:
+            found[verdict.node].append(verdict)
+        return found
+
+    @cached_property
     def nodes(self) -> dict[str, str]:
         """Return each expected host's one verdict: its worst, in the roster's order."""
-        found: dict[str, list[str]] = {node["name"]: [] for node in self.document["roster"]}
-        for verdict in self.verdicts:
-            found[verdict.node].append(verdict.status)
-        return {node: worst(statuses) for node, statuses in found.items()}
+        return {node: worst([item.status for item in verdicts]) for node, verdicts in self.by_host.items()}
 
     @property
     def accepted(self) -> list[str]:
@@ -74,9 +80,9 @@ class Judged:
 
     def of(self, node: str) -> list[Verdict]:
         """Return a host's verdicts."""
-        return [verdict for verdict in self.verdicts if verdict.node == node]
+        return self.by_host[node]
 
-    @property
+    @cached_property
     def fleet_problems(self) -> list[FleetProblem]:
         """Return the checks that more than 30 % of the hosts of a role fail, two at least."""
         role = {node["name"]: node["role"] for node in self.document["roster"]}

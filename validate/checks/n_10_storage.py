@@ -67,7 +67,7 @@ def judge(observed: Any, context: Context) -> Finding:
             problems.append(f"{name} is on {place['type']}, which nodes share")
         elif "noexec" in place["options"].split(",") and key == "ENROOT_DATA_PATH":
             problems.append(f"{name} is mounted noexec")
-    usual, count = majority({name: mount_points(seen) for name, seen in context.fleet.items()})
+    usual, count = majority(context.fleet, mount_points)
     if count > 1 and not problems:
         own = mount_points(observed)
         problems += [

@@ -41,7 +41,7 @@ def judge(observed: Any, context: Context) -> Finding:
         libraries = " ".join(observed["queried"])
         said = f"loaded {observed['loaded'] or 'none'}, libraries {libraries}, file {observed['module'] or 'none'}"
         return failed(said, "one version")
-    usual, count = majority({name: seen.get("loaded") for name, seen in context.fleet.items()})
+    usual, count = majority(context.fleet, lambda seen: seen["loaded"])
     if count > 1 and usual != observed["loaded"]:
         return failed(observed["loaded"], f"{usual}, as on {count} nodes", "another driver than on the other nodes")
     return passed(observed["loaded"])

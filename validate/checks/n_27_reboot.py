@@ -28,7 +28,7 @@ def judge(observed: Any, context: Context) -> Finding:
     """No flag, and the kernel of most nodes."""
     if observed["flag"]:
         return failed("/run/reboot-required is there", "no such file")
-    usual, count = majority({name: seen["release"] for name, seen in context.fleet.items()})
+    usual, count = majority(context.fleet, lambda seen: seen["release"])
     if count > 1 and usual != observed["release"]:
         wanted = f"{usual}, as on {count} nodes"
         return failed(f"kernel {observed['release']}", wanted, "another kernel than the other nodes")

@@ -38,8 +38,8 @@ def render(judged: Judged) -> str:
         f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(document['finished']))}, "
         f"{document['finished'] - document['started']:.0f} s",
     }
-    # A text may hold </script>; in JSON the slash can be escaped.
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\!--")
+    # A text may hold </script> or <!--, which would end or hide the data.
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("__DATA__", text)
 
 

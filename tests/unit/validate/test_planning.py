@@ -1,0 +1,210 @@
+"""Settings, roster, kinds, plan and how a submit host is reached: values in, values out, all problems together."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.validate.conftest import node
+from validate import catalogue, kinds, plan, session, settings, survey
+from validate.errors import CannotStart
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "slurm-24.11.5"
+IMAGE = settings.Settings(image="/images/probe.sqsh")
+# Recorded from scontrol 24.11.5 on the sandbox; cut to the fields that are read.
+DRAINED = (
+    "NodeName=compute1 Arch=x86_64 CPUAlloc=0 Gres=gpu:8 NodeAddr=compute1 NodeHostName=compute1 Version=24.11.5 "
+    "State=IDLE+DRAIN ThreadsPerCore=1 Partitions=main  Reason=disk is being changed [root@2026-11-22T19:15:41]"
+)
+
+
+# Settings
+
+
+def test_every_wrong_setting_is_named():
+    with pytest.raises(CannotStart) as caught:
+        settings.make({"imgae": "x", "chunk_size": 100, "tier": "fast", "runtimes": 5, "image": "{{ x }}"})
+    text = str(caught.value)
+    assert all(
+        word in text for word in ("validate_imgae", "100 is more than 64", "'fast'", "a list of texts", "template")
+    )
+
+
+def test_a_list_may_be_written_with_commas():
+    assert settings.make({"runtimes": "enroot, pyxis,docker"}).runtimes == ("enroot", "pyxis", "docker")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1e3", True, None, 10**7])
+def test_a_number_that_is_none_is_refused(value):
+    with pytest.raises(CannotStart, match="a number above 0"):
+        settings.make({"immediate": value})
+
+
+def test_an_inventory_without_nodes_is_refused():
+    with pytest.raises(CannotStart, match="no host in the group compute"):
+        settings.site_of({"compute": {"hosts": []}}, "x")
+    with pytest.raises(CannotStart, match="to submit from"):
+        settings.site_of({"compute": {"hosts": ["n1"]}}, "x")
+
+
+def test_a_group_includes_its_childrens_hosts_once():
+    listing = {"compute": {"children": ["a", "b"]}, "a": {"hosts": ["n1", "n2"]}, "b": {"hosts": ["n2", "n3"]}}
+    assert settings.members(listing, "compute") == ["n1", "n2", "n3"]
+
+
+# Roster
+
+
+def test_a_recorded_roster_is_read():
+    nodes = survey.roster((RECORDED / "show-nodes.txt").read_text())
+    assert nodes and all(entry["name"] and entry["state"] for entry in nodes)
+
+
+def test_a_drained_node_has_reason_user_and_time():
+    entry = survey.roster(DRAINED)[0]
+    assert (entry["unusable"], entry["reason"], entry["reason_by"]) == ("drained", "disk is being changed", "root")
+    assert entry["reason_at"] == "2026-11-22T19:15:41" and entry["gpus"] == 8
+
+
+@pytest.mark.parametrize(
+    ("gres", "count"), [("gpu:8", 8), ("gpu:h100:4,gpu:a100:2", 6), ("gpu:8(S:0-1)", 8), ("(null)", 0), ("shard:16", 0)]
+)
+def test_gpus_are_counted_over_their_types(gres, count):
+    assert survey.roster(DRAINED.replace("gpu:8", gres))[0]["gpus"] == count
+
+
+def test_every_node_of_the_inventory_is_expected_whether_slurm_knows_it_or_not():
+    found = survey.roster(DRAINED + "\n" + DRAINED.replace("compute1", "compute2"))
+    nodes, more = survey.expected(found, ["compute1.example.org", "gone"])
+    assert [(entry["name"], entry["unusable"]) for entry in nodes] == [
+        ("compute1", "drained"),
+        ("gone", "unknown to Slurm"),
+    ]
+    assert more == ["compute2"]
+
+
+def test_a_node_that_does_not_exist_cannot_be_asked_for():
+    with pytest.raises(CannotStart, match="no such node: n9; there are n1, n2"):
+        survey.limited([node("n1"), node("n2")], ["n9"])
+
+
+# Kinds
+
+
+def test_an_unknown_kind_is_refused_with_those_that_exist():
+    with pytest.raises(CannotStart, match="no profile for 'h800'; there are amd, cpu"):
+        kinds.require("h800", kinds.load())
+
+
+@pytest.mark.parametrize(
+    ("hardware", "names", "gpus", "kind"),
+    [
+        ({"nvidia": 8}, "0, GPU-1, NVIDIA H100 80GB HBM3", 8, "nvidia_h100"),
+        ({"nvidia": 8}, "0, GPU-1, NVIDIA H200", 8, "nvidia_h200"),
+        ({"nvidia": 1}, "0, GPU-1, Tesla T4", 1, "nvidia"),
+        ({"amd": 8}, "", 8, "amd"),
+        ({"neuron": 16}, "", 0, "neuron"),
+        ({}, "", 8, "nvidia"),
+        ({}, "", 0, "cpu"),
+    ],
+)
+def test_the_kind_is_found_from_the_hardware(hardware, names, gpus, kind):
+    host = {"steps": {"host": {"hello": {"hardware": hardware}}}, "checks": {"N-04": {"observed": {"stdout": names}}}}
+    assert kinds.of(node("n1", gpus=gpus), host, kinds.load(), {"kind": ""}).kind == kind
+
+
+# Plan
+
+
+def made(nodes, chosen=IMAGE):
+    return plan.make(nodes, catalogue.chosen("quick"), chosen)
+
+
+def test_nodes_are_chunked_by_their_gpus_and_busy_ones_are_alone():
+    nodes = [node(f"n{i}") for i in range(100)] + [
+        node("c1", gpus=0),
+        node("b1", state="mixed"),
+        node("b2", state="allocated"),
+    ]
+    chunks = made(nodes).chunks
+    assert [len(chunk["nodes"]) for chunk in chunks] == [48, 48, 4, 1, 1, 1]
+    assert "--gres=gpu:8" in chunks[0]["options"] and not any("gres" in option for option in chunks[3]["options"])
+
+
+def test_a_node_that_slurm_gives_to_nobody_is_not_asked_for():
+    found = made([node("n1"), node("n2", unusable="drained")])
+    assert [chunk["nodes"] for chunk in found.chunks] == [["n1"]] and found.unusable == ["n2"]
+
+
+def test_without_an_image_the_message_says_what_to_set():
+    with pytest.raises(CannotStart, match="validate_image"):
+        made([node("n1")], settings.Settings())
+
+
+def test_every_allocation_has_an_end_and_the_sites_choices():
+    options = plan.allocation_options(8, settings.Settings(partition="gpu", account="ops", reservation="maint"))
+    assert {"--time=30", "--exclusive", "--partition=gpu", "--account=ops", "--reservation=maint"} <= set(options)
+
+
+def test_a_dry_run_prints_nodes_commands_time_and_gpu_hours():
+    text = plan.dry_run(made([node("n1"), node("n2"), node("n3", unusable="down")]), IMAGE)
+    assert "2 nodes in 1 allocations" in text and "gives them to nobody): n3" in text
+    assert "--nodelist=n1,n2" in text and "--container-image=/images/probe.sqsh" in text
+    assert re.search(r"expected: \d+ s, \d+\.\d\d GPU-hours of 16 GPUs; at most \d+ minutes", text)
+
+
+# The submit host
+
+
+@pytest.mark.parametrize("account", ["root", "admin"])
+def test_a_command_behind_ssh_arrives_word_by_word(tmp_path, account):
+    """ssh hands one text to a shell, and runuser or sudo to another: here both are programs that do just that."""
+    (tmp_path / "ssh").write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift\nexec sh -c "$*"\n')
+    (tmp_path / "runuser").write_text('#!/bin/sh\nexec sh "$3" "$4"\n')
+    (tmp_path / "sudo").write_text('#!/bin/sh\nwhile [ "$1" != sh ]; do shift; done\nexec "$@"\n')
+    for program in tmp_path.iterdir():
+        program.chmod(0o755)
+    host = session.submit_host("login1", {"ansible_user": account, "ansible_host": "10.0.0.3"}, "member")
+    words = ["printf", "%s|", "a b", "it's", '"$HOME"', "c;d", "*"]
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(host.command(words), capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == 'a b|it\'s|"$HOME"|c;d|*|'
+
+
+def test_the_inventorys_connection_is_used():
+    variables = {
+        "ansible_user": "root", "ansible_host": "10.0.0.3", "ansible_port": 2222, "ansible_ssh_private_key_file": "/k",
+        "ansible_ssh_common_args": '-o UserKnownHostsFile="/a b"',
+    }  # fmt: skip
+    words = session.submit_host("login1", variables, "member").words
+    assert shlex.join(words).endswith(
+        "-i /k -p 2222 -o 'UserKnownHostsFile=/a b' root@10.0.0.3 -- runuser -l member -c"
+    )
+
+
+# The catalogue
+
+
+def test_every_check_says_cause_fix_and_who_and_depends_on_checks_that_exist():
+    assert len(catalogue.load()) >= 40
+
+
+def test_a_check_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="no such check: N-99"):
+        catalogue.chosen("quick", ["N-99"])
+
+
+def test_no_check_explains_itself_in_a_circle():
+    entries = catalogue.load()
+
+    def above(check: str, path: tuple[str, ...]) -> None:
+        assert check not in path, " -> ".join([*path, check])
+        for earlier in entries[check].check.after if check in entries else ():
+            above(earlier, (*path, check))
+
+    for check in entries:
+        above(check, ())

@@ -1,0 +1,147 @@
+"""Every report of the same verdicts: the bad ones first, well-formed whatever a node printed, quick at a thousand."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.validate.conftest import cluster
+from validate import results
+from validate.__main__ import main
+from validate.report import html, junit, lists, prometheus, terminal
+
+NASTY = 'he said "<b>no</b>" & \x00\x1b[31m </script><!-- \ufffe ]]> \\ \n end'
+REPORTS: dict[str, Callable[[results.Judged], str]] = {
+    "terminal": terminal.render,
+    "junit": junit.render,
+    "html": html.render,
+    "prometheus": prometheus.render,
+}
+
+
+@pytest.fixture
+def broken(document: dict[str, Any]) -> results.Judged:
+    """One node that failed, one that printed garbage, one that was drained."""
+    document["hosts"]["gpu002"]["checks"]["N-08"]["observed"] = {
+        "code": 1,
+        "stdout": "",
+        "stderr": NASTY,
+        "limit": 99999,
+    }
+    document["hosts"]["gpu004"]["checks"]["N-22"] = {"check": "N-22", "step": "host", "error": NASTY, "received": 1.0}
+    document["roster"][9].update(unusable="drained", reason="fan", reason_by="ops", reason_at="T")
+    document["hosts"].pop("gpu009")
+    return results.judged(document)
+
+
+def test_a_failure_says_node_check_observed_expected_cause_fix_and_who(broken):
+    text = terminal.render(broken)
+    start = text.index("gpu002 FAIL")
+    part = text[start : text.index("\n\n", start)]
+    for word in ("N-08 FAIL", "he said", "expected: unshare --user works", "likely: ", "fix: ", "who: admin"):
+        assert word in part
+
+
+def test_the_bad_nodes_come_first_and_the_outcome_last(broken):
+    lines = terminal.render(broken).splitlines()
+    assert lines[0] == "gpu002 FAIL"
+    assert lines[-1] == "not accepted: a host failed"
+    assert "11 hosts (10 nodes)" in lines[-2]
+
+
+def test_junit_is_well_formed_and_its_sums_are_its_cases(broken):
+    suite = ET.fromstring(junit.render(broken))[0]
+    cases = suite.findall("testcase")
+    assert int(suite.get("tests")) == len(cases) == len(broken.verdicts)
+    for attribute, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert int(suite.get(attribute)) == sum(case.find(element) is not None for case in cases)
+    failure = suite.find("testcase/failure")
+    assert failure is not None and failure.get("message").startswith("gpu002 N-08 FAIL")
+
+
+def test_the_page_holds_everything_in_one_file_and_no_text_ends_its_script(broken):
+    page = html.render(broken)
+    assert not re.search(r"(?:src|href)\s*=|https?://|@import", page)
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1)
+    data = json.loads(text)
+    assert [node["name"] for node in data["nodes"]] == list(broken.nodes)
+    cell = next(node for node in data["nodes"] if node["name"] == "gpu002")["cells"]["N-08"]
+    assert cell[0] == "FAIL" and "</script>" in cell[1]
+    assert not data["accepted"]
+
+
+def test_prometheus_has_series_for_what_is_bad_alone(broken):
+    lines = [line for line in prometheus.render(broken).splitlines() if not line.startswith("#")]
+    status = [line for line in lines if line.startswith("validate_node_status")]
+    assert len(status) == 3
+    assert 'validate_nodes{status="PASS"} 8' in lines and "validate_exit_code 1" in lines
+    assert all(re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? [0-9]+', line) for line in lines)
+
+
+def test_the_lists_hold_every_compute_node_once(broken):
+    found = lists.render(broken)
+    passing, failing = found["passing_nodes.txt"].split(), found["failing_nodes.txt"].split()
+    assert failing == ["gpu002", "gpu004", "gpu009"]
+    assert sorted(passing + failing) == [f"gpu{number:03}" for number in range(1, 11)]
+
+
+def test_a_fleet_problem_is_told_once_and_not_on_every_node(document):
+    for number in range(1, 11):
+        document["hosts"][f"gpu{number:03}"]["checks"]["N-08"]["observed"]["limit"] = 0
+    text = terminal.render(results.judged(document))
+    assert text.startswith("FLEET N-08: 10 of 10 hosts") and "gpu005 FAIL\n" not in text
+
+
+@pytest.mark.slow
+def test_judge_and_reports_of_a_thousand_nodes_take_five_seconds():
+    document = cluster(1000)
+    for number in range(1, 1000, 9):
+        document["hosts"][f"gpu{number:03}"]["checks"]["N-08"]["observed"]["limit"] = 0
+    began = time.process_time()
+    judged = results.judged(document)
+    sizes = {name: len(render(judged)) for name, render in REPORTS.items()}
+    assert time.process_time() - began < 5
+    assert sizes["html"] < 10_000_000 and sizes["terminal"] < 40_000
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda document: None, 0),
+        (lambda document: document["hosts"]["gpu001"]["checks"]["N-08"]["observed"].update(limit=0), 1),
+        (lambda document: document["hosts"].pop("gpu001"), 2),
+        (lambda document: document.update(schema="slipway.validate/9"), 3),
+        (lambda document: document.pop("roster"), 3),
+        (lambda document: document.update(roster=[]), 2),
+    ],
+    ids=["accepted", "failed", "not measured", "another schema", "no roster", "an empty roster"],
+)
+def test_the_exit_code_of_a_report(document, tmp_path, change, code):
+    change(document)
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    assert main(["report", str(tmp_path / "old.json"), "--output", str(tmp_path / "out")]) == code
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "[]", "null", '{"schema": "slipway.validate/1"}', "\x00"])
+def test_a_file_that_is_no_results_is_said(tmp_path, capsys, text):
+    (tmp_path / "old.json").write_text(text)
+    assert main(["report", str(tmp_path / "old.json"), "--output", str(tmp_path)]) == 3
+    assert "could not start" in capsys.readouterr().err
+
+
+def test_every_output_is_written_and_can_be_replayed(document, tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    assert main(["report", str(tmp_path / "old.json"), "--output", str(tmp_path / "out")]) == 0
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {
+        "results.json", "junit.xml", "report.html", "validate.prom", "passing_nodes.txt", "failing_nodes.txt",
+    }  # fmt: skip
+    assert main(["report", str(tmp_path / "out" / "results.json"), "--output", str(tmp_path / "again")]) == 0
+    for name in written:
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
