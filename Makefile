@@ -26,7 +26,7 @@ venv: $(VENV)/.complete ## Make the Python environment .venv with the pinned too
 
 ##@ Sandbox
 .PHONY: sandbox sandbox-status sandbox-shell sandbox-down
-sandbox: venv ## Bring up a Slurm cluster in containers, converge it, run container jobs
+sandbox: venv ## Bring up a Slurm cluster in containers, converge it, accept its nodes
 	$(SANDBOX) up
 	$(SANDBOX) converge
 	$(SANDBOX) accept
@@ -44,6 +44,10 @@ sandbox-down: venv ## Remove the sandbox and everything it changed on this machi
 .PHONY: preflight
 preflight: venv ## Judge an inventory without changing anything (SITE=name below inventories/)
 	$(BIN)/ansible-playbook -i inventories/$(SITE) playbooks/preflight.yml
+
+.PHONY: validate
+validate: venv ## Accept a site's nodes by real jobs, or say which is bad, why, and what to type (SITE=name)
+	$(BIN)/python -m validate run -i inventories/$(SITE)
 
 ##@ Tests
 .PHONY: test lint unit static render role test-sandbox test-matrix

@@ -13,6 +13,7 @@ import pytest
 from validate import catalogue, results, settings, suite
 from validate.__main__ import OUTPUT, finish, progress_line
 from validate.errors import CannotStart
+from validate.model import Verdict
 from validate.report.terminal import explain
 
 JUDGED = pytest.StashKey[results.Judged]()
@@ -89,6 +90,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         )
 
 
-def told(verdicts: list[results.Verdict]) -> str:
+def told(verdicts: list[Verdict]) -> str:
     """Return what a failed item says: node and check are in it, because many readers show nothing else."""
     return "\n".join(line for item in verdicts for line in (item.node, *explain(item)))
