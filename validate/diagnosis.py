@@ -231,8 +231,8 @@ LAUNCH = (
         "install python3",
     ),
     Rule(
-        r"spank|plugin",
-        "a SPANK plugin keeps jobs from starting on this node",
+        r"spank|[Pp]lugin|Plug-in",
+        "Slurm's plugin stack keeps every job from starting on this node: the plugin is missing, damaged, or another's",
         "playbooks/reconfigure.yml; journalctl -u slurmd -n 30",
     ),
     Rule(

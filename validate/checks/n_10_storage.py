@@ -75,6 +75,9 @@ def judge(observed: Any, context: Context) -> Finding:
             for key in usual
             if own.get(key) != usual[key]
         ]
+    if any("noexec" in problem for problem in problems):
+        cause = "containers cannot execute anything from a noexec mount (enroot#156)"
+        return failed("; ".join(problems), "a data path mounted exec", cause, "mount -o remount,exec; correct fstab")
     if problems:
         return failed("; ".join(problems), "local, executable, writable, on the same mount as the other nodes")
     return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in observed.items()))

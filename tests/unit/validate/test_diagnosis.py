@@ -56,6 +56,8 @@ LAUNCHES = [
     ),
     ("no answer within 47 s", "hangs"),
     ("srun: error: Unable to create step for job 7: Job/step already completing or completed", "took the allocation"),
+    # The plugin's file taken away on one node: Slurm refuses every job there, and drains it by itself.
+    ("srun: error: task 0 launch failed: Plugin initialization failed", "plugin stack"),
     ("", "never answered"),
 ]
 
