@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,9 @@ def checks() -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Return 0 all accepted, 1 a node failed, 2 something was not measured, 3 could not start."""
     arguments = parser().parse_args(words)
+    # A run that is told to end reports what it has, like one that is interrupted; in a background shell both are off.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         if arguments.verb == "run":
             return run(arguments)

@@ -30,13 +30,14 @@ def judge(
     cluster: Mapping[str, Any],
 ) -> list[Verdict]:
     """Return the verdicts of every expected host, at least one each; roster entries decide who is expected."""
+    stopped = bool(cluster.get("interrupted"))
     kind_of = {node["name"]: kinds.of(node, hosts.get(node["name"]), profiles, settings) for node in roster}
     fleets = _fleets(roster, hosts, kind_of)
     verdicts: list[Verdict] = []
     for node in roster:
         name = node["name"]
         host = hosts.get(name)
-        answered = reachability(node, host)
+        answered = reachability(node, host, stopped)
         verdicts.append(answered)
         if answered.status != PASS or host is None:
             continue
@@ -71,8 +72,8 @@ def _fleets(
     return fleets
 
 
-def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None) -> Verdict:
-    """Return N-01 of a host: it answered, or why nothing was measured on it."""
+def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stopped: bool) -> Verdict:
+    """Return N-01 of a host: it answered, or why nothing was measured on it; ``stopped`` says that the run was."""
     name, state = node["name"], str(node.get("state", ""))
     expected = "a record before the deadline"
     step = "submit" if node["role"] == "login" else "host"
@@ -84,12 +85,12 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None) -> Ver
         what = node["unusable"] if node["unusable"] == "unknown to Slurm" else f"Slurm: {node['unusable']}{reason}"
         fix = REASONS.get(node["unusable"], "scontrol show node {name}").format(name=name)
         return Verdict(name, ANSWERED, NO_RESULT, what, expected, what, fix, "operator")
-    if host is None:
-        cause = "the run was stopped before it came to this host"
+    said = str(host["said"].get(step, "")).strip() if host is not None else ""
+    if host is None or (stopped and not said and not host["refused"]):
+        cause = "the run was stopped before this host had answered"
         return Verdict(name, ANSWERED, NO_RESULT, "not run", expected, cause, "run it again", "operator")
     if host["refused"]:
         return _refused(name, host["refused"], expected)
-    said = str(host["said"].get(step, "")).strip()
     found = diagnosis.of_launch(said)
     observed = found.line or f"nothing, node {state}"
     return Verdict(name, ANSWERED, NO_RESULT, observed, expected, found.cause, found.fix, found.who)
@@ -119,7 +120,8 @@ def _verdict(entry: Entry, host: Mapping[str, Any], record: Mapping[str, Any] | 
             return Verdict(context.node, check.id, SKIP, f"needs {need}: allow it with --allow {need}")
         if need not in PERMISSIONS and need not in profile.has:
             return Verdict(context.node, check.id, SKIP, f"declared by profile {profile.kind}: it has no {need}")
-    finding = _absent(check.id, check.step, host) if record is None else _found(entry, record, context)
+    stopped = bool(context.cluster.get("interrupted"))
+    finding = _absent(check.id, check.step, host, stopped) if record is None else _found(entry, record, context)
     bad = finding.status not in (PASS, SKIP)
     return Verdict(
         node=context.node, check=check.id, status=finding.status, observed=finding.observed, expected=finding.expected,
@@ -142,15 +144,17 @@ def _found(entry: Entry, record: Mapping[str, Any], context: Context) -> Finding
         )  # fmt: skip
 
 
-def _absent(check: str, step: str, host: Mapping[str, Any]) -> Finding:
+def _absent(check: str, step: str, host: Mapping[str, Any], stopped: bool) -> Finding:
     """Return why there is no record of a check."""
     seen = host["steps"].get(step, {})
     if "hello" in seen:
         done = [name for name, record in host["checks"].items() if record.get("step") == step]
         last = f"after {done[-1]}" if done else "before the first check"
-        cause = "the probe was killed, or its node was lost in the middle"
+        cause = "the run was stopped" if stopped else "the probe was killed, or its node was lost in the middle"
         return Finding(NO_RESULT, f"the {step} step ended {last}", "a record of this check", cause, "run it again")
     said = str(host["said"].get(step, "")).strip()
+    if stopped and not said:
+        return Finding(NO_RESULT, "not run", "a record of this check", "the run was stopped before", "run it again")
     found = diagnosis.of_container(said)
     if check == STARTED:
         return Finding(FAIL, found.line, "a container that starts and answers", found.cause, found.fix, found.who)

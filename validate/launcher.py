@@ -27,6 +27,8 @@ PARALLEL = 32
 ALONE = 8
 # Made by the host step as 0700, under a name that nobody can know before; removed by the last step.
 SCRATCH = "/tmp/slipway-validate-{job}-{run}"  # noqa: S108 - see above
+# Seconds for removing it where the run is stopped.
+CLEANING = 10
 # Steps that run in a container.
 INSIDE = ("container", "one_gpu")
 GRANTED = re.compile(r"(?:Granted|Pending) job allocation (\d+)")
@@ -105,6 +107,10 @@ class Launcher:
         try:
             self._steps(job, nodes)
         finally:
+            if self.processes.stopping.is_set():
+                # The step that would have cleaned up does not come any more; steps that run still hold the directory.
+                clean = [*srun_words(job, nodes, []), "rm", "-rf", self._scratch(job)]
+                Processes().ask(clean, CLEANING)
             Processes().ask(["scancel", "--quiet", str(job)], 20)
 
     def _allocate(self, nodes: list[str], options: list[str]) -> tuple[int, str, float]:
@@ -175,12 +181,15 @@ class Launcher:
 
     def _srun(self, job: int, nodes: list[str], step: dict[str, Any]) -> Outcome:
         order = {key: step[key] for key in ("step", "checks", "seconds", "settings")}
-        scratch = SCRATCH.format(job=job, run=self.order["nonce"])
+        scratch = self._scratch(job)
         order |= {"nonce": self.order["nonce"], "scratch": scratch, "began": round(time.time(), 3)}
         words = srun_words(job, nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
         words += ["python3", "-I", "-c", self.order["program"], json.dumps(order)]
         patience = Patience(step["launch"], step["grace"], step["launch"] + step["seconds"] + 10)
         return run(self.processes, words, nodes, self.order["nonce"], patience, self._record)
+
+    def _scratch(self, job: int) -> str:
+        return SCRATCH.format(job=job, run=self.order["nonce"])
 
     def _record(self, record: Record) -> None:
         self.event("record", node=record.node, task=record.task, content=record.content)

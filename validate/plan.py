@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from validate import bundle, launcher
@@ -86,16 +86,21 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
             "operating system than the nodes', for example a path of a .sqsh file that every node sees"
         )
     usable = [node for node in nodes if not node["unusable"]]
-    groups: dict[tuple[int, bool], list[str]] = {}
+    groups: dict[tuple[int, bool, str], list[str]] = {}
     for node in usable:
         # A node with jobs on it would make the others of its chunk wait.
         busy = node["state"] not in ("idle", "unknown")
-        groups.setdefault((node["gpus"], busy), []).append(node["name"])
+        # Not every node is in the default partition.
+        partition = settings.partition or next(iter(node.get("partitions") or ()), "")
+        groups.setdefault((node["gpus"], busy, partition), []).append(node["name"])
     chunks = []
-    for (gpus, busy), names in groups.items():
+    for (gpus, busy, partition), names in groups.items():
         size = 1 if busy else settings.chunk_size
         chunks += [
-            {"nodes": names[at : at + size], "options": allocation_options(gpus, settings)}
+            {
+                "nodes": names[at : at + size],
+                "options": allocation_options(gpus, replace(settings, partition=partition)),
+            }
             for at in range(0, len(names), size)
         ]
     steps = [

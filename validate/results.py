@@ -91,7 +91,9 @@ class Judged:
         for verdict in self.verdicts:
             groups.setdefault((verdict.check, role[verdict.node]), []).append(verdict)
         for (check, _role), verdicts in groups.items():
-            bad = [verdict for verdict in verdicts if verdict.status in (FAIL, NO_RESULT)]
+            # Where the run was stopped, silence is nobody's problem.
+            counted = (FAIL,) if self.document["cluster"].get("interrupted") else (FAIL, NO_RESULT)
+            bad = [verdict for verdict in verdicts if verdict.status in counted]
             if len(bad) < 2 or len(bad) <= FLEET_SHARE * len(verdicts) or _several_reasons(check, bad):
                 continue
             first = bad[0]

@@ -7,6 +7,7 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,18 +65,19 @@ def converse(host: Submit, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]
     """
     program = bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
     python = "python3" if host.words else sys.executable
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in the end, as what writes to it
     process = subprocess.Popen(
         host.command([python, "-I", "-u", "-c", BOOT]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        # A file and not a pipe: nobody reads it before the end.
+        stderr=errors,
         text=True,
         # Ctrl-C reaches us alone; the launcher hears of it by its stdin.
         start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    assert process.stderr is not None
     done = False
     try:
         with contextlib.suppress(BrokenPipeError):
@@ -88,7 +90,8 @@ def converse(host: Submit, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]
             done = done or event["event"] == "done"
             yield event
         if not done:
-            said = process.stderr.read().strip()[-2000:]
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip()[-2000:]
             raise CannotStart(
                 f"the launcher on {host.name} did not end well: {said or 'it said nothing'}\n"
                 f"try: {shlex.join(host.command(['python3', '--version']))}"
@@ -101,4 +104,4 @@ def converse(host: Submit, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]
         if process.poll() is None:
             process.kill()
         process.stdout.close()
-        process.stderr.close()
+        errors.close()

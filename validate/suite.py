@@ -107,6 +107,7 @@ def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
         if prepared.plan.chunks:
             follow(launched, hosts, prepared, progress)
     except KeyboardInterrupt:
+        prepared.cluster["interrupted"] = True
         notes.append("interrupted: what had not been measured is NO_RESULT; every job of the run was cancelled")
     return document(prepared, nonce, started, hosts, notes)
 

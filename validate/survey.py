@@ -29,12 +29,14 @@ def roster(nodes_text: str) -> list[dict[str, Any]]:
     for line, node in zip(lines, slurm_text.parse_nodes("\n".join(lines))):
         given = REASON_BY.search(line)
         gres = re.search(r"\sGres=(\S+)", line)
+        partitions = re.search(r"\sPartitions=(\S+)", line)
         found.append(
             {
                 **node,
                 "role": "compute",
                 "in_slurm": True,
                 "gpus": sum(int(count) for count in GPUS.findall(gres.group(1))) if gres else 0,
+                "partitions": partitions.group(1).split(",") if partitions else [],
                 "reason_by": given.group(1) if given else "",
                 "reason_at": given.group(2) if given else "",
                 "unusable": unusable(node),

@@ -78,6 +78,26 @@ def test_a_dead_slurmd_is_named_from_what_srun_said(document, verdict):
     assert cell.status == NO_RESULT and "slurmd" in cell.cause and "systemctl status slurmd" in cell.fix
 
 
+def test_an_interrupted_run_invents_no_cause(document, verdict):
+    document["cluster"]["interrupted"] = True
+    document["hosts"].pop("gpu001")
+    document["hosts"]["gpu002"].update(steps={}, checks={})
+    for step in ("container", "one_gpu", "after"):
+        del document["hosts"]["gpu003"]["steps"][step]
+    document["hosts"]["gpu003"]["checks"] = {
+        check: record for check, record in document["hosts"]["gpu003"]["checks"].items() if record["step"] == "host"
+    }
+    for name in ("gpu001", "gpu002"):
+        cell = verdict(document, name, "N-01")
+        assert cell.status == NO_RESULT and "the run was stopped" in cell.cause
+    cell = verdict(document, "gpu003", "C-01")
+    assert cell.status == NO_RESULT and "the run was stopped" in cell.cause
+    assert results.judged(document).exit_code == 2
+    for name in [name for name in document["hosts"] if name.startswith("gpu")]:
+        document["hosts"].pop(name)
+    assert results.judged(document).fleet_problems == []
+
+
 EVERY = [check for check, entry in load().items() if entry.check.step != "submit"]
 MEASURED = [
     check for check in EVERY if not set(load()[check].check.needs) & {"nvidia", "fabric", "floors", "amd", "root"}

@@ -31,6 +31,9 @@ SRUN = """#!/usr/bin/env python3
 import os, subprocess, sys, time
 words = sys.argv[1:]
 nodes = next(word for word in words if word.startswith("--nodelist=")).split("=")[1].split(",")
+if "rm" in words:
+    open(os.environ["CALLS"], "a").write("srun " + " ".join(words) + "\\n")
+    sys.exit(0)
 at = words.index("python3")
 children = []
 for task, node in enumerate(nodes):
@@ -168,7 +171,9 @@ def test_whatever_ends_the_run_no_job_stays(running: subprocess.Popen[str], slur
     threading.Timer(30, running.kill).start()
     running.stdout.read()
     assert running.wait(30) == 0
-    assert slurm.read_text().splitlines()[-1] == "scancel --quiet --name=validate-abcd"
+    calls = slurm.read_text().splitlines()
+    assert calls[-1] == "scancel --quiet --name=validate-abcd"
+    assert any("rm -rf /tmp/slipway-validate-4711-abcd" in call for call in calls)
 
 
 def test_a_host_without_python_is_said_with_what_to_try(tmp_path: Path):

@@ -135,6 +135,14 @@ def test_nodes_are_chunked_by_their_gpus_and_busy_ones_are_alone():
     assert "--gres=gpu:8" in chunks[0]["options"] and not any("gres" in option for option in chunks[3]["options"])
 
 
+def test_a_node_is_asked_for_in_a_partition_that_it_is_in():
+    nodes = [node("n1", partitions=["gpu", "all"]), node("n2", partitions=["cpu"]), node("n3", partitions=["gpu"])]
+    chosen = {tuple(chunk["nodes"]): chunk["options"][-1] for chunk in made(nodes).chunks}
+    assert chosen == {("n1", "n3"): "--partition=gpu", ("n2",): "--partition=cpu"}
+    wanted = settings.Settings(image="/x.sqsh", partition="all")
+    assert {chunk["options"][-1] for chunk in made(nodes, wanted).chunks} == {"--partition=all"}
+
+
 def test_a_node_that_slurm_gives_to_nobody_is_not_asked_for():
     found = made([node("n1"), node("n2", unusable="drained")])
     assert [chunk["nodes"] for chunk in found.chunks] == [["n1"]] and found.unusable == ["n2"]
