@@ -42,7 +42,7 @@ ABSENT: dict[str, Any] = {
 
 
 def gather(host: Host, roster: bool) -> dict[str, Any]:
-    """Return ``ansible_facts.slurm`` (docs/develop/architecture.md)."""
+    """Return ``ansible_facts.slurm`` (docs/develop/interfaces.md)."""
     running = slurm_host.processes(host)
     units = slurm_host.units(host)
     daemons = slurm_host.daemon_states(host, units, running)

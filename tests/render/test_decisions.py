@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.render.test_templates import FACTS, REPOSITORY, variable_files
+from tests.render.platforms import FACTS, REPOSITORY, variable_files
 
 pytestmark = pytest.mark.slow
 

@@ -59,7 +59,7 @@ def toolkit(sandbox: Sandbox) -> Iterator[Sandbox]:
     sandbox.settle()
     shelf = sandbox.settings.state / "images" / SHELF
     for version in (OLDER, NEWER):
-        script = "import sys, pathlib, build; build.build_nvidia(pathlib.Path(sys.argv[1]), sys.argv[2])"
+        script = "import sys, pathlib, build; build.build_nvidia(pathlib.Path(sys.argv[1]), version=sys.argv[2])"
         shelf.mkdir(exist_ok=True)
         subprocess.run(
             [sys.executable, "-c", script, str(shelf), version], cwd=ROOT / "tests/standins", check=True

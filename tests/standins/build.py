@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -77,8 +78,8 @@ def _lay_out_enroot(root: Path) -> None:
             hook.chmod(0o755)
 
 
-def build_nvidia(output: Path, version: str = NVIDIA_VERSION) -> list[Path]:
-    """The four packages of the NVIDIA container toolkit, of Debian's kind."""
+def build_nvidia(output: Path, family: str = "Debian", version: str = NVIDIA_VERSION) -> list[Path]:
+    """The four packages of the NVIDIA container toolkit; of Debian's kind only."""
     with tempfile.TemporaryDirectory(prefix="slipway-standin.") as scratch:
         packages = []
         for name in NVIDIA_PROGRAMS:
@@ -231,10 +232,10 @@ def _copy_tree(source: Path, target: Path, pattern: str, mode: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    builders = {
+    builders: dict[str, Callable[[Path, str], list[Path]]] = {
         "enroot": build_enroot,
         "pyxis": build_pyxis,
-        "nvidia_container_toolkit": lambda output, _family: build_nvidia(output),
+        "nvidia_container_toolkit": build_nvidia,
     }
     parser = argparse.ArgumentParser(description="Build the stand-ins for programs that cannot be fetched.")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")

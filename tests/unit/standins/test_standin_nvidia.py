@@ -114,7 +114,7 @@ def test_a_container_has_the_devices_it_names(node: Path, monkeypatch: pytest.Mo
 @packs
 @signs
 def test_the_repository_is_signed_and_stays(tmp_path: Path) -> None:
-    packages = build.build_nvidia(tmp_path, "1.19.1~standin1-1")
+    packages = build.build_nvidia(tmp_path, version="1.19.1~standin1-1")
     output, key = tmp_path / "repository", tmp_path / "key.asc"
     repository.make(packages, output, key)
     listing = (output / "Packages").read_text()
@@ -128,5 +128,5 @@ def test_the_repository_is_signed_and_stays(tmp_path: Path) -> None:
     signed = (output / "InRelease").read_bytes()
     repository.make(packages, output, key)
     assert (output / "InRelease").read_bytes() == signed
-    repository.make(build.build_nvidia(tmp_path, "1.21.0~standin1-1"), output, key)
+    repository.make(build.build_nvidia(tmp_path, version="1.21.0~standin1-1"), output, key)
     assert (output / "InRelease").read_bytes() != signed
