@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import sys
 import threading
@@ -215,16 +216,19 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     launcher = Launcher(order)
 
-    def stop(*_unused: object) -> None:
-        launcher.processes.stop()
+    # Python runs a handler only when the main thread comes back from waiting, which here may be in half an hour: the
+    # signal's byte in a pipe wakes the thread that watches stdin at once.
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_unused: None)
 
     def watch() -> None:
-        while os.read(0, 4096):
+        while told not in select.select([0, told], [], [])[0] and os.read(0, 4096):
             pass
-        stop()
+        launcher.processes.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
     threading.Thread(target=watch, daemon=True).start()
     getattr(launcher, order["action"])()
     launcher.event("done", stopped=launcher.processes.stopping.is_set())
