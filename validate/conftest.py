@@ -40,8 +40,8 @@ def chosen(config: pytest.Config) -> tuple[settings.Site, settings.Settings]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give `host` and `check` their items: from stored results, else from inventory and catalogue."""
-    if not {"host", "check"} & set(metafunc.fixturenames):
+    """Give `node` and `check` their items: from stored results, else from inventory and catalogue."""
+    if not {"node", "check"} & set(metafunc.fixturenames):
         return
     try:
         stored = metafunc.config.getoption("--results")
@@ -53,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             hosts, checks = [*site.login, *site.compute], list(catalogue.chosen(site_settings.tier))
     except (CannotStart, ValueError) as error:
         pytest.exit(f"validate: could not start: {error}", returncode=3)
-    names = {"host": hosts, "check": checks}
+    names = {"node": hosts, "check": checks}
     for fixture in set(names) & set(metafunc.fixturenames):
         metafunc.parametrize(fixture, names[fixture])
 

@@ -7,10 +7,10 @@ from validate.model import ACCEPTED, BLOCKED
 from validate.results import Judged
 
 
-def test_host(judged: Judged, host: str) -> None:
+def test_node(judged: Judged, node: str) -> None:
     """One expected host, whether it answered or not."""
-    assert judged.nodes.get(host) in ACCEPTED, told(
-        [item for item in judged.of(host) if item.status not in ACCEPTED and item.status != BLOCKED]
+    assert judged.nodes.get(node) in ACCEPTED, told(
+        [item for item in judged.of(node) if item.status not in ACCEPTED and item.status != BLOCKED]
     )
 
 
