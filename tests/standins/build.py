@@ -80,6 +80,7 @@ def _lay_out_enroot(root: Path) -> None:
 
 def build_nvidia(output: Path, family: str = "Debian", version: str = NVIDIA_VERSION) -> list[Path]:
     """The four packages of the NVIDIA container toolkit; of Debian's kind only."""
+    del family
     with tempfile.TemporaryDirectory(prefix="slipway-standin.") as scratch:
         packages = []
         for name in NVIDIA_PROGRAMS:
