@@ -20,6 +20,8 @@ all:
   vars:
     artifacts_platforms: [{os_family: Debian, architecture: x86_64}]
     ansible_connection: local
+    apptainer_state: unmanaged
+    nvidia_container_toolkit_state: unmanaged
   children:
     slurm_cluster:
       children:
