@@ -62,16 +62,18 @@ def sandbox() -> Iterator[Sandbox]:
     before = settings.state / "before.json"
     if not before.exists():
         driver("down")
-    driver("up")
-    running = Sandbox(settings)
-    if not before.exists():
-        before.write_text(json.dumps(snapshots.whole(running)))
-    driver("converge", {"XDG_CACHE_HOME": str(settings.state / "cache")})
-    running.look()
-    running.settled = True
-    yield running
-    if os.environ.get("KEEP_SANDBOX") != "1":
-        driver("down")
+    try:
+        driver("up")
+        running = Sandbox(settings)
+        if not before.exists():
+            before.write_text(json.dumps(snapshots.whole(running)))
+        driver("converge", {"XDG_CACHE_HOME": str(settings.state / "cache")})
+        running.look()
+        running.settled = True
+        yield running
+    finally:
+        if os.environ.get("KEEP_SANDBOX") != "1":
+            driver("down")
 
 
 @pytest.fixture

@@ -42,13 +42,15 @@ def rocky() -> Iterator[Sandbox]:
         "SANDBOX_COMPUTE": "1",
     }
     settings = from_environment({**os.environ, **wanted})
-    driver("up", wanted)
-    driver("converge", {**wanted, "XDG_CACHE_HOME": str(settings.state / "cache")})
-    running = Sandbox(settings)
-    running.settled = True
-    yield running
-    if os.environ.get("KEEP_SANDBOX") != "1":
-        driver("down", wanted)
+    try:
+        driver("up", wanted)
+        driver("converge", {**wanted, "XDG_CACHE_HOME": str(settings.state / "cache")})
+        running = Sandbox(settings)
+        running.settled = True
+        yield running
+    finally:
+        if os.environ.get("KEEP_SANDBOX") != "1":
+            driver("down", wanted)
 
 
 @dataclass(frozen=True)
