@@ -80,7 +80,7 @@ def test_without_a_group_they_are_roots(sandbox: Sandbox) -> None:
 def test_without_credentials_nothing_stays(sandbox: Sandbox) -> None:
     run(sandbox).succeeded()
     for node in sandbox.nodes:
-        assert sandbox.ask(node, "ls -d /etc/slipway /etc/profile.d/slipway* 2>/dev/null; true") == ""
+        assert sandbox.ask(node, "ls -d /etc/slipway /etc/profile.d/slipway-registry.sh 2>/dev/null; true") == ""
     run(sandbox).unchanged()
     # The role's own files are gone, and an ordinary run has nothing else to do.
     sandbox.settled = True
