@@ -168,6 +168,8 @@ class Sandbox:
     settings: Settings
     settled: bool = False
     bare: bool = False
+    # What site.yml and remove.yml are limited to: a run of the whole stack takes several times as long.
+    tags: str = ""
     cluster: state.Cluster = field(init=False)
     podman: Podman = field(init=False)
 
@@ -291,7 +293,8 @@ class Sandbox:
 
     def command(self, playbook: str, *arguments: str, **variables: Any) -> list[str]:
         extra = ["--extra-vars", json.dumps(variables)] if variables else []
-        return [str(PROGRAMS / "ansible-playbook"), f"playbooks/{playbook}.yml", *arguments, *extra]
+        tags = ["--tags", self.tags] if self.tags and playbook in ("site", "remove") else []
+        return [str(PROGRAMS / "ansible-playbook"), f"playbooks/{playbook}.yml", *tags, *arguments, *extra]
 
     def begin(self, command: list[str]) -> subprocess.Popen[str]:
         """Start a playbook in a process group of its own."""
@@ -327,6 +330,14 @@ class Sandbox:
     def converge(self, *arguments: str, **variables: Any) -> Run:
         """Run site.yml."""
         return self.play("site", *arguments, **variables)
+
+    @contextmanager
+    def only(self, tags: str) -> Iterator[None]:
+        """Limit runs to some components; whether the others are settled is not known afterwards."""
+        self.tags = tags
+        yield
+        self.tags = ""
+        self.settled = self.bare = False
 
     def settle(self) -> None:
         """Have the sandbox converged and idle, as an ordinary run leaves it."""

@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox import mirror, snapshots
 from tests.sandbox.harness import Run, Sandbox, Submissions
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("only_pyxis")]
 
 PLUGSTACK = "/etc/slurm/plugstack.conf"
 HOOK = "/etc/enroot/hooks.d/50-slurm-pmi.sh"

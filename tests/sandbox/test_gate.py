@@ -15,7 +15,7 @@ import pytest
 from tests.sandbox import snapshots
 from tests.sandbox.harness import IMAGE, INSIDE, Run, Sandbox, Submissions
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("only_pyxis")]
 
 LINK = "/usr/local/lib/slipway/pyxis/spank_pyxis.so"
 PLUGSTACK = "/etc/slurm/plugstack.conf"

@@ -15,22 +15,31 @@ from tests.sandbox import snapshots
 from tests.sandbox.conftest import BareConverge
 from tests.sandbox.harness import Sandbox
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.usefixtures("only_pyxis")]
 
 POINTS = int(os.environ.get("SANDBOX_KILL_POINTS") or 3)
 
 
+@pytest.fixture(scope="module")
+def unkilled(sandbox: Sandbox, only_pyxis: None) -> BareConverge:
+    """A run that nobody kills."""
+    sandbox.strip()
+    sandbox.forget_downloads()
+    run = sandbox.converge()
+    return BareConverge(run, snapshots.managed(sandbox))
+
+
 @pytest.mark.parametrize("point", range(1, POINTS + 1), ids=lambda point: f"{point}-of-{POINTS}")
-def test_a_killed_run_is_made_good(sandbox: Sandbox, bare_converge: BareConverge, point: int) -> None:
-    bare_converge.run.succeeded()
+def test_a_killed_run_is_made_good(sandbox: Sandbox, unkilled: BareConverge, point: int) -> None:
+    unkilled.run.succeeded()
     begin = time.monotonic()
     sandbox.strip()
     sandbox.forget_downloads()
-    task = sandbox.kill_at(max(1, bare_converge.run.tasks * point // (POINTS + 1)))
+    task = sandbox.kill_at(max(1, unkilled.run.tasks * point // (POINTS + 1)))
     assert task, "the run ended before it could be killed"
     sandbox.converge().succeeded()
     found = snapshots.managed(sandbox)
-    for node, wanted in bare_converge.managed.items():
+    for node, wanted in unkilled.managed.items():
         assert not snapshots.difference(wanted, found[node]), f"{node}, killed at {task}"
     sandbox.runs_containers()
     sys.stdout.write(f"killed at {task}: made good in {time.monotonic() - begin:.0f} s\n")
