@@ -78,9 +78,10 @@ NOISE = (
 OURS = (
     "/etc/enroot", "/etc/tmpfiles.d", "/etc/slurm", "/usr/local/lib/slipway", "/usr/share/enroot", "/usr/bin",
     "/usr/lib/enroot", "/run/slipway", "/run/slurm/conf/plugstack.conf", "/var/cache/slipway", "/var/lib/slipway",
-    "/scratch/slipway/pyxis", "/etc/apptainer", "/etc/apt", "/etc/profile.d", "/etc/subuid", "/etc/subgid",
+    "/etc/apptainer", "/etc/apt", "/etc/profile.d", "/etc/subuid", "/etc/subgid",
     "/etc/docker", "/etc/containerd", "/etc/systemd/system", "/etc/group", "/run/docker.sock/",
-    # A slash: itself, and not the images and containers in it.
+    # A slash: itself, and not what jobs put into it.
+    "/scratch/slipway/pyxis/",
     "/scratch/slipway/enroot/data/", "/scratch/slipway/enroot/cache/", "/scratch/slipway/enroot/tmp/", "/run/enroot/",
     "/scratch/slipway/apptainer/cache/", "/scratch/slipway/apptainer/tmp/",
 )  # fmt: skip
@@ -102,7 +103,11 @@ def whole(sandbox: Sandbox) -> dict[str, Snapshot]:
 
 def managed(sandbox: Sandbox) -> dict[str, Snapshot]:
     """Return what the roles keep on every node."""
-    return {node: take(sandbox, node, OURS, ("/usr/bin/__pycache__",)) for node in sandbox.nodes}
+    found = {node: take(sandbox, node, OURS, ("/usr/bin/__pycache__",)) for node in sandbox.nodes}
+    for snapshot in found.values():
+        # Made when a package is to be installed, deleted when it is empty and a role is removed; never missed.
+        snapshot.pop("/var/cache/slipway", None)
+    return found
 
 
 def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
