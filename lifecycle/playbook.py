@@ -30,6 +30,10 @@ class Result:
     role: str = ""
     message: str = ""
     tasks: list[Step] = field(default_factory=list)
+    # What modules warned of, each once.
+    warnings: list[str] = field(default_factory=list)
+    # What the role storage has chosen: root, mount_point, rejected …
+    storage: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def component(self) -> str:
@@ -45,6 +49,9 @@ class Result:
         outcome = data.get("res") or {}
         changed = bool(outcome.get("changed")) and kind == "runner_on_ok"
         self.changed = self.changed or changed
+        said = [str(text) for text in outcome.get("warnings") or []]
+        self.warnings += [text for text in dict.fromkeys(said) if text not in self.warnings]
+        self.storage = (outcome.get("ansible_facts") or {}).get("storage") or self.storage
         failed = kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors")
         status = {"runner_on_ok": "ok", "runner_on_skipped": "skipped"}.get(kind, "failed" if failed else "ok")
         if status != "skipped":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -50,6 +50,8 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    # Where the data of every runtime lies, and why not elsewhere; {} where nothing was chosen.
+    storage: Mapping[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     tasks: list[Step] = field(default_factory=list)
     exit_code: int | None = None
@@ -112,6 +114,7 @@ class Report:
                 "changed": any(step.changed for step in self.steps),
                 "degraded": self.degraded,
                 "decisions": self.decisions,
+                "storage": dict(self.storage),
                 "warnings": self.warnings,
                 "steps": [asdict(step) for step in self.steps],
                 "tasks": [asdict(task) for task in self.tasks],
@@ -147,6 +150,16 @@ class Report:
             ).rstrip()
             for row in rows
         ]
+
+    def login_notice(self, logs: str) -> str:
+        """Return what a degraded node says to whoever logs in."""
+        reasons = "".join("  %s\n" % warning for warning in self.warnings)
+        head = "This node joined without %s (slipway %s, %s):\n" % (
+            ", ".join(self.degraded),
+            self.hook,
+            timestamp(self.clock.wall()),
+        )
+        return "%s%sMore: %s/%s.log. Mend the cause, then run the same hook again.\n" % (head, reasons, logs, self.hook)
 
     def last_line(self) -> str:
         """Return the one line that stands last in the log: outcome, exit code, cause."""

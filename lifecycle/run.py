@@ -28,6 +28,8 @@ from .waits import Budget, Clock, spread, wait_until
 
 STATE = "/var/lib/slipway/lifecycle"
 LOGS = "/var/log/slipway"
+# pam_motd(8) shows the files of this directory after /etc/motd.
+LOGIN_NOTICE = "/etc/motd.d/slipway"
 DISK_UNIT = "dlami-nvme.service"
 DISK = "/opt/dlami/nvme"
 SLURM_CONF = "/opt/slurm/etc/slurm.conf"
@@ -249,6 +251,8 @@ class Hook:
                 finally:
                     self.interruption.in_playbook = False
                 self.report.tasks += result.tasks
+                self.report.warnings += [text for text in result.warnings if text not in self.report.warnings]
+                self.report.storage = result.storage or self.report.storage
                 step.changed = step.changed or result.changed
                 self.interruption.check()
                 if result.status == "successful":
@@ -294,7 +298,7 @@ def run(
     node, clock = node or Node(), clock or Clock()
     log = Log(clock=clock)
     report = Report(next((item for item in arguments if item in options.HOOKS), "unknown"), clock)
-    flush = Settings().flush_seconds
+    flush, notice = Settings().flush_seconds, False
     if options.HOOKS.get(report.hook) == "hyperpod" and node.user == 0 and "--check" not in arguments:
         # From the first line on: nothing else leaves the node.
         report.platform = "hyperpod"
@@ -305,7 +309,7 @@ def run(
             report.bundle = code.digest
             settings = read_settings(arguments, environment, code)
             report.hook, report.check = settings.hook, settings.check
-            flush = settings.flush_seconds
+            flush, notice = settings.flush_seconds, settings.login_notice and not settings.check
             log.secrets |= redact.secrets_of([evidence.read_group_variables(code.site), settings.extra])
             if not settings.check and node.user == 0:
                 log.add_file(str(node.path("%s/%s.log" % (LOGS, settings.hook))))
@@ -317,6 +321,8 @@ def run(
             hook.work_through()
         cause = "degraded: without %s" % ", ".join(report.degraded) if report.degraded else success(report)
         report.finish(ExitCode.DONE, cause)
+        if notice:
+            tell_at_login(node, log, report)
     except Stopped as stopped:
         report.finish(stopped.code, stopped.cause)
     except Exception as error:  # noqa: BLE001 -- a traceback is no cause; the log must end with one line
@@ -369,6 +375,27 @@ def prepare_process(hook: Hook) -> None:
             os.dup2(nothing.fileno(), 0)
 
 
+def tell_at_login(node: Node, log: Log, report: Report) -> None:
+    """Tell who logs in what a degraded node lacks; a run after which it lacks nothing takes that back."""
+    path = node.path(LOGIN_NOTICE)
+    try:
+        if not report.degraded:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        write_readable(path, redact.redact(report.login_notice(LOGS), log.secrets))
+    except OSError as error:
+        log.line("%s cannot be written: %s" % (path, error.strerror), important=True)
+
+
+def write_readable(path: Path, text: str) -> None:
+    """Replace a file by rename; everybody may read it."""
+    temporary = path.with_name(".%s-%d" % (path.name, os.getpid()))
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
 def finish(node: Node, log: Log, report: Report, flush: float) -> int:
     """Write the report, end the log with the cause, and return the exit code."""
     code = int(report.exit_code if report.exit_code is not None else ExitCode.COMPONENT_FAILED)
@@ -378,10 +405,7 @@ def finish(node: Node, log: Log, report: Report, flush: float) -> int:
         path = node.path("%s/%s.json" % (LOGS, report.hook))
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            temporary = path.with_name(".%s-%d" % (path.name, os.getpid()))
-            temporary.write_text(report.render(log.secrets), encoding="utf-8")
-            temporary.chmod(0o644)
-            temporary.replace(path)
+            write_readable(path, report.render(log.secrets))
         except OSError as error:
             log.line("the report %s cannot be written: %s" % (path, error.strerror), important=True)
     log.line(report.last_line(), important=True)

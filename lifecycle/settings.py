@@ -53,6 +53,8 @@ class Settings:
     # then joins without it, degraded.
     required: tuple[str, ...] | None = None
     seal: bool = False
+    # Whether who logs in to a degraded node is told.
+    login_notice: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -161,6 +161,36 @@ def test_a_component_that_fails_although_it_is_left_alone_ends_the_hook(hook):
     assert outcome.code == 1 and len(outcome.runs) == 2
 
 
+@case("X7")
+def test_who_logs_in_to_a_degraded_node_is_told_until_it_lacks_nothing(hook):
+    hook.node.write("/opt/slurm/bin/srun", "")
+    (hook.site / "group_vars/all/artifacts.yml").write_text("registry_token: opensesame123\n")
+    failure = Result("failed", role="slipway.containers.pyxis", task="build", message="no headers, opensesame123")
+    hook.results = [failure]
+    notice = hook.node.path("/etc/motd.d/slipway")
+    assert hook("user-data", "--required", "enroot").code == 0
+    first, cause, more = notice.read_text().splitlines()
+    assert first.startswith("This node joined without pyxis (slipway user-data, 2027-")
+    assert cause == "  pyxis: build: no headers, *** (not required: the node goes on without it)"
+    assert "/var/log/slipway/user-data.log" in more and notice.stat().st_mode & 0o777 == 0o644
+    hook.results = [Result("failed", role="slipway.containers.enroot", message="x")]
+    assert hook("user-data").code == 1 and notice.exists(), "a run that failed tells nothing new of the others"
+    assert hook("user-data", "--check").code == 0 and notice.exists()
+    assert hook("user-data").code == 0 and not notice.exists()
+    (hook.site / "lifecycle.yml").write_text("login_notice: false\nrequired: [enroot]\n")
+    hook.results = [failure]
+    assert hook("user-data").report["degraded"] == ["pyxis"] and not notice.exists()
+
+
+@case("X7")
+def test_a_notice_that_cannot_be_written_stops_nothing(hook):
+    hook.node.write("/opt/slurm/bin/srun", "")
+    hook.node.write("/etc/motd.d", "a file where the directory should be")
+    hook.results = [Result("failed", role="slipway.containers.pyxis", task="build", message="no headers")]
+    outcome = hook("user-data", "--required", "enroot")
+    assert outcome.code == 0 and "/etc/motd.d/slipway cannot be written" in outcome.text
+
+
 @case("X8")
 def test_every_step_has_start_duration_attempts_and_bytes(hook):
     hook.on_run = lambda run: hook.clock.sleep(3)
