@@ -46,6 +46,10 @@ class Apt:
     def fail(self, verb: str, names: list[str], code: int, output: str) -> None:
         """End the module with the cause."""
         told = tools.explain(output, tools.APT_FAILURES, "apt-get")
+        missing = tools.wanted_version_is_missing(output)
+        if missing:
+            there = tools.parse_madison(self.run(["apt-cache", "madison", missing])[1])
+            told += " They have: %s." % (", ".join(there[: tools.SHOWN_VERSIONS]) or "none")
         self.module.fail_json(msg="cannot %s %s: %s" % (verb, ", ".join(names), told), output=output, rc=code)
 
     def status(self, names: tuple[str, ...] = ()) -> tuple[tools.Packages, list[str]]:

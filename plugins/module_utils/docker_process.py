@@ -72,6 +72,20 @@ def containers(proc: str = "/proc") -> int:
     return count
 
 
+def rootless(proc: str = "/proc") -> list[int]:
+    """Return the accounts (user ids) that run a Docker of their own: its dockerd is root only to its own namespace."""
+    users = set()
+    for entry in os.listdir(proc):
+        if entry.isdigit():
+            try:
+                with open(os.path.join(proc, entry, "comm"), encoding="utf-8", errors="replace") as stream:
+                    is_docker = stream.read().strip() == PROGRAM
+                users |= {os.stat(os.path.join(proc, entry)).st_uid} if is_docker else set()
+            except OSError:
+                continue
+    return sorted(users - {0})
+
+
 def was_replaced(process: int, proc: str = "/proc") -> bool:
     """Tell whether a process runs a program that is no longer on the disk, as after an upgrade."""
     try:

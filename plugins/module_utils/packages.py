@@ -209,6 +209,23 @@ DNF_FAILURES = (
 Failures = tuple[tuple[str, str], ...]
 
 
+APT_NO_VERSION = re.compile(r"E: Version '[^']+' for '(?P<name>[^']+)' was not found")
+# How many versions a message lists.
+SHOWN_VERSIONS = 10
+
+
+def wanted_version_is_missing(output: str) -> str:
+    """Return the package of which apt lacks the version that was asked for, '' where that is not what went wrong."""
+    found = APT_NO_VERSION.search(output)
+    return found.group("name") if found else ""
+
+
+def parse_madison(text: str) -> list[str]:
+    """Return the versions that `apt-cache madison` lists, in its order: the newest first."""
+    lines = (line.split("|") for line in text.splitlines())
+    return list(dict.fromkeys(fields[1].strip() for fields in lines if len(fields) == 3))
+
+
 def explain(output: str, failures: Failures, program: str) -> str:
     """Return one sentence with the cause of a failed run, the last error line when none is known."""
     for pattern, sentence in failures:

@@ -195,6 +195,13 @@ def main() -> None:
             changed=changed, reasons=["Docker is to go"] if changed else [], pending="", containers=running
         )
     wanted = module.params["state"] == "started"
+    users = docker_process.rootless()
+    if users and wanted:
+        module.warn(
+            "%s: uid %s runs a rootless Docker, which is left alone: it has containers, data, configuration and socket "
+            "of its own, and DOCKER_HOST says which one a client asks"
+            % (os.uname().nodename, ", ".join(map(str, users)))
+        )
     masked = tools.masked(seen)
     if masked and wanted:
         module.fail_json(

@@ -122,6 +122,14 @@ def main() -> None:
             run(module, "gpasswd", "--add", member, name)
         for member in found.remove:
             run(module, "gpasswd", "--delete", member, name)
+        # What counts is the name service, which may take the group from elsewhere first (nsswitch.conf).
+        now = resolved(name)
+        hidden = [member for member in found.add if now is None or member not in now.members]
+        if hidden:
+            module.warn(
+                "%s: %s: in group %s of %s, but `getent group %s` does not show it: see the line `group` of "
+                "/etc/nsswitch.conf" % (host, ", ".join(hidden), name, GROUPS, name)
+            )
     before = sorted(group.members)
     after = sorted({*before, *found.add} - set(found.remove))
     module.exit_json(

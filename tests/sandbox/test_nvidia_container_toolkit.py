@@ -74,6 +74,7 @@ def wanted(toolkit: Sandbox) -> set[tuple[str, str]]:
     return {(toolkit.version(ROLE) + "-1", "hold")}
 
 
+@pytest.mark.case("P1")
 def test_nodes_with_gpus_have_it(toolkit: Sandbox, wanted: set[tuple[str, str]]) -> None:
     for node in toolkit.computes:
         assert packages(toolkit, node) == wanted
@@ -96,6 +97,8 @@ def test_the_repository_is_trusted_by_its_own_key_only(toolkit: Sandbox) -> None
     assert "Missing key" in result.output or "NO_PUBKEY" in result.output, result.output
 
 
+@pytest.mark.case("R23")
+@pytest.mark.case("E10")
 def test_other_nodes_are_passed_over_with_a_reason(toolkit: Sandbox) -> None:
     run = only(toolkit).unchanged()
     for node in ("head", "login1"):
@@ -224,6 +227,7 @@ def test_a_gpu_less_makes_the_specification_anew(toolkit: Sandbox) -> None:
         toolkit.alter(node, "mv /dev/spare /dev/nvidia7")
 
 
+@pytest.mark.case("P10")
 def test_configuration_and_persistence_daemon(toolkit: Sandbox) -> None:
     node, unit = toolkit.computes[0], "nvidia-persistenced.service"
     text = "[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n"
@@ -253,11 +257,13 @@ def test_a_refused_version_changes_nothing(toolkit: Sandbox, version: str, reaso
     assert run.total("changed") == 0
 
 
+@pytest.mark.case("N17")
 def test_a_newer_version_is_kept(toolkit: Sandbox) -> None:
     node = toolkit.computes[0]
     install(toolkit, node, NEWER, *PACKAGES)
     toolkit.alter(node, f"apt-mark hold {' '.join(PACKAGES)}")
-    only(toolkit, "--limit", node).unchanged()
+    run = only(toolkit, "--limit", node).unchanged()
+    assert f"the NVIDIA container toolkit {NEWER} on {node} is kept" in run.text
     assert packages(toolkit, node) == {(NEWER, "hold")}
 
 

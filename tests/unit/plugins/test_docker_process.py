@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.slipway.containers.plugins.module_utils import docker_process as tools
@@ -47,6 +49,22 @@ def test_each_container_has_a_shim(proc: Path) -> None:
         (proc / str(number)).mkdir()
         (proc / str(number) / "comm").write_text(name + "\n")
     assert tools.containers(str(proc)) == 2
+
+
+@pytest.mark.case("P9")
+def test_a_docker_of_an_ordinary_account(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = {"10": 0, "11": 1001, "12": 1002, "13": 1001}
+    for number, name in zip(owners, ["dockerd", "dockerd", "bash", "dockerd"], strict=True):
+        (proc / number).mkdir()
+        (proc / number / "comm").write_text(name + "\n")
+    real = os.stat
+
+    def stat(path: object, **options: object) -> object:
+        owner = owners.get(Path(str(path)).name)
+        return real(path, **options) if owner is None else SimpleNamespace(st_uid=owner)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert tools.rootless(str(proc)) == [1001]
 
 
 def test_a_program_that_was_replaced(proc: Path) -> None:

@@ -26,6 +26,7 @@ class Node:
         self.fails = ""
         self.warnings: list[str] = []
         self.containers = 0
+        self.rootless: list[int] = []
         self.info: dict[str, Any] | None = INFO
 
     def run(self, arguments: list[str], _seconds: float) -> command.Output:
@@ -56,6 +57,7 @@ def node(recorded: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(docker_process, "containers", lambda: node.containers)
     monkeypatch.setattr(docker_process, "info", lambda _seconds: node.info)
     monkeypatch.setattr(docker_process, "was_replaced", lambda _process: False)
+    monkeypatch.setattr(docker_process, "rootless", lambda: node.rootless)
     monkeypatch.setattr(docker_process, "SOCKET", str(tmp_path))
     return node
 
@@ -139,6 +141,14 @@ def test_a_masked_unit_is_an_admins_word(node: Node, service: Run) -> None:
     node.change("docker.service", "UnitFileState=enabled", "UnitFileState=masked")
     assert "docker.service is masked" in service()["msg"]
     assert not service(state="settled").get("failed")
+
+
+@pytest.mark.case("P9")
+def test_a_rootless_docker_is_reported_and_left_alone(node: Node, service: Run) -> None:
+    node.rootless = [1001, 1002]
+    result = service()
+    assert not result["changed"] and not node.calls
+    assert "uid 1001, 1002 runs a rootless Docker, which is left alone" in node.warnings[-1]
 
 
 def test_stopped(node: Node, service: Run) -> None:

@@ -32,6 +32,7 @@ def test_local_group(text: str, expected: tools.Group | None) -> None:
     assert tools.local_group(text, "docker") == expected
 
 
+@pytest.mark.case("I16")
 def test_who_is_missing_is_added_once() -> None:
     assert judge(["alice", "bob", "alice"]) == tools.Judgement(add=["alice"])
 
@@ -44,6 +45,7 @@ def test_an_unknown_account_is_named() -> None:
     assert judge(["ghost", "alice"]) == tools.Judgement(add=["alice"], unknown=["ghost"])
 
 
+@pytest.mark.case("I16")
 def test_others_stay_unless_it_is_exclusive() -> None:
     assert judge(["alice"]).remove == []
     assert judge(["alice"], exclusive=True).remove == ["bob"]
@@ -54,6 +56,7 @@ def test_absent_takes_out_the_listed_members() -> None:
     assert judge(["alice", "bob", "ghost"], present=False) == tools.Judgement(remove=["bob"])
 
 
+@pytest.mark.case("U3")
 def test_a_group_of_a_directory_service_is_left_alone() -> None:
     group = tools.Group("docker", 6000, ("bob", "dave"))
     found = judge(["alice", "bob"], group, None, exclusive=True)
@@ -71,7 +74,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path) -> list[list[str]]:
     calls: list[list[str]] = []
     (tmp_path / "group").write_text("docker:x:104:bob\n")
     monkeypatch.setattr(module, "GROUPS", str(tmp_path / "group"))
-    monkeypatch.setattr(module, "resolved", lambda name: GROUP if name == "docker" else None)
+    monkeypatch.setattr(module, "resolved", lambda name: group_after(calls) if name == "docker" else None)
     monkeypatch.setattr(module, "primary_of", ACCOUNTS.get)
     monkeypatch.setattr(
         command, "run", lambda arguments, _seconds: calls.append(list(arguments)) or command.Output(0, "", "")
@@ -79,6 +82,16 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path) -> list[list[str]]:
     return calls
 
 
+def group_after(calls: list[list[str]]) -> tools.Group:
+    """Return what the name service says after gpasswd's calls."""
+    members = set(GROUP.members)
+    for program, option, name, *_group in calls:
+        if program == "gpasswd":
+            members = members | {name} if option == "--add" else members - {name}
+    return tools.Group(GROUP.name, GROUP.number, tuple(sorted(members)))
+
+
+@pytest.mark.case("U1")
 def test_the_module_adds_and_removes(
     run_module: Run, node: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +111,7 @@ def test_the_module_adds_and_removes(
     assert "ghost: no such account" in warnings[-1]
 
 
+@pytest.mark.case("U3")
 def test_the_module_leaves_what_is_right(run_module: Run, node: list[list[str]]) -> None:
     result = run_module("group_members", group="docker", members=["bob"], number=4321)
     assert (result["changed"], result["number"], node) == (False, 104, [])
@@ -111,7 +125,41 @@ def test_the_module_makes_a_group_only_with_a_number(run_module: Run, node: list
     assert node == [["groupadd", "--system", "--gid", "4321", "new"]]
 
 
-@pytest.mark.parametrize("name", ["-a", "a b", "a:b", "", "a,b"])
+@pytest.mark.case("U2")
+def test_an_account_of_a_directory_service_joins_a_group_of_the_node(
+    run_module: Run, node: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By contract: sssd's accounts are in no file of the node, and only the name service knows them."""
+    monkeypatch.setattr(module, "primary_of", {"dave@corp.example": 70001}.get)
+    result = run_module("group_members", group="docker", members=["dave@corp.example"])
+    assert (result["added"], result["unknown"]) == (["dave@corp.example"], [])
+    assert node == [["gpasswd", "--add", "dave@corp.example", "docker"]]
+    assert not run_module("group_members", group="docker", members=["dave@corp.example"])["changed"]
+
+
+@pytest.mark.case("U2")
+def test_a_member_whom_the_name_service_does_not_show_is_said(
+    run_module: Run, node: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
+    monkeypatch.setattr(module, "resolved", lambda _name: GROUP)
+    assert run_module("group_members", group="docker", members=["alice"])["added"] == ["alice"]
+    assert "alice: in group docker of" in warnings[-1] and "getent group docker" in warnings[-1]
+
+
+@pytest.mark.case("U3")
+def test_a_number_that_another_group_has_is_told(
+    run_module: Run, node: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = command.Output(4, "", "groupadd: GID '4321' already exists\n")
+    monkeypatch.setattr(command, "run", lambda _arguments, _seconds: said)
+    result = run_module("group_members", group="new", number=4321)
+    assert result["failed"] and "GID '4321' already exists" in result["msg"]
+
+
+@pytest.mark.case("U4")
+@pytest.mark.parametrize("name", ["-a", "a b", "a:b", "", "a,b", "a;b", "a\r", "# a", "1001", "$(a)", "a\nb"])
 def test_odd_names_are_refused(run_module: Run, node: list[list[str]], name: str) -> None:
     assert "is not the name of an account" in run_module("group_members", group="docker", members=[name])["msg"]
     assert not node

@@ -168,6 +168,20 @@ def test_a_failure_names_what_was_wanted_and_why(
     assert "apt-get -y update" not in node.calls
 
 
+@pytest.mark.case("N16")
+def test_a_version_that_is_gone_fails_with_those_that_are_there(
+    run_module: Run, node: Node, recorded: Callable[[str], str]
+) -> None:
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/no-such-version.txt"))]
+    node.answers["apt-cache madison good"] = [(0, recorded("apt-2.6.1/madison.txt"))]
+    result = run_module("package_files", packages=["good=3.0"])
+    assert result["failed"] and result["msg"] == (
+        "cannot install good=3.0: the node's apt sources have no good of version 3.0. "
+        "They have: 2.36-9+deb12u14, 2.36-9+deb12u7."
+    )
+    assert not any(call.endswith("install good") for call in node.calls), "no other version is taken instead"
+
+
 def test_an_interrupted_dpkg_is_finished_first(run_module: Run, node: Node, tmp_path: Path) -> None:
     (tmp_path / "updates").mkdir()
     (tmp_path / "updates/0001").touch()
@@ -238,11 +252,13 @@ def rocky(node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
     return node
 
 
+@pytest.mark.case("E14")
 def test_dnf_in_one_transaction(run_module: Run, rocky: Node) -> None:
     assert run_module("package_files", files=[RPM], packages=["jq"])["changed"]
     assert rocky.changes() == ["%s %s jq" % (DNF, RPM)]
 
 
+@pytest.mark.case("N17")
 def test_dnf_never_downgrades(run_module: Run, rocky: Node) -> None:
     rocky.answers["rpm --query"] = [(0, "enroot\t4.2.0-1.el8\tx86_64\n")]
     told = run_module("package_files", files=[RPM])["msg"]
@@ -269,6 +285,7 @@ def test_dnf_reads_repositories_anew_once(
     assert rocky.changes() == [DNF + " jq", "dnf -y --refresh install jq"]
 
 
+@pytest.mark.case("N5")
 @pytest.mark.parametrize("case", ["lock-dnf", "lock-rpm"])
 def test_dnf_waits_for_another_one(run_module: Run, rocky: Node, recorded: Callable[[str], str], case: str) -> None:
     rocky.answers[DNF] = [(200, recorded("dnf-4.14.0/%s.txt" % case))] * 3 + [(0, "")]

@@ -92,6 +92,14 @@ def test_a_script_that_failed_after_its_package_was_installed(recorded: Recorded
     assert not packages.failed_scripts(recorded("dnf-4.14.0/installs.txt"))
 
 
+@pytest.mark.case("N16")
+def test_the_versions_that_apt_has(recorded: Recorded) -> None:
+    assert packages.wanted_version_is_missing(recorded("apt-2.6.1/no-such-version.txt")) == "good"
+    assert packages.wanted_version_is_missing(recorded("apt-2.6.1/unlocatable.txt")) == ""
+    assert packages.parse_madison(recorded("apt-2.6.1/madison.txt")) == ["2.36-9+deb12u14", "2.36-9+deb12u7"]
+    assert packages.parse_madison("N: Unable to locate package x\n") == []
+
+
 def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
     text = (
         "E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)\n"
