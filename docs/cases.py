@@ -38,6 +38,7 @@ class Case:
     expected: str
     tests: list[str] = field(default_factory=list)
     needs: str = ""
+    contract: str = ""
     excluded: str = ""
 
     @property
@@ -46,7 +47,7 @@ class Case:
         if self.excluded:
             return "excluded"
         if self.tests:
-            return "partly" if self.needs else "passing"
+            return "partly" if self.needs else "by contract" if self.contract else "passing"
         return "needs scenario" if self.needs.startswith("scenario") else "not yet"
 
 
@@ -90,6 +91,8 @@ def read(root: Path = ROOT) -> tuple[list[Case], list[str]]:
     for case in cases:
         if not case.tests and not case.needs and not case.excluded:
             problems.append("%s has neither a test nor a reason for having none" % case.number)
+        if case.contract and not case.tests:
+            problems.append("%s is said to be proven by contract and has no test" % case.number)
         if case.tests and case.excluded:
             problems.append("%s is excluded and has a test" % case.number)
     return cases, problems
@@ -97,7 +100,7 @@ def read(root: Path = ROOT) -> tuple[list[Case], list[str]]:
 
 def render(cases: list[Case]) -> str:
     """Return the page."""
-    states = ["passing", "partly", "needs scenario", "not yet", "excluded"]
+    states = ["passing", "by contract", "partly", "needs scenario", "not yet", "excluded"]
     counts = {state: sum(case.state == state for case in cases) for state in states}
     lines = [
         "# Cases of the lifecycle hooks",
@@ -107,7 +110,9 @@ def render(cases: list[Case]) -> str:
         + ", ".join("%d %s" % (counts[state], state) for state in states)
         + ".",
         "",
-        "*passing*: a test proves it. *partly*: a test proves it but for what is named.",
+        "*passing*: a test proves it.",
+        "*by contract*: tests prove it; what is named rests on recorded or made facts: no machine here has it.",
+        "*partly*: a test proves it but for what is named.",
         "*needs scenario*: it needs a node, and that test is still to come.",
         "*not yet*: it waits for a role or a machine.",
         "*excluded*: there will be no test, for the reason named.",
@@ -124,7 +129,8 @@ def render(cases: list[Case]) -> str:
 def evidence(case: Case) -> str:
     """Return the tests of a case, and what is missing."""
     shown = ["`%s`" % test.rpartition("/")[2] for test in case.tests]
-    return "; ".join([*shown, *(text for text in (case.needs, case.excluded) if text)])
+    contract = "by contract: %s" % case.contract if case.contract else ""
+    return "; ".join([*shown, *(text for text in (case.needs, contract, case.excluded) if text)])
 
 
 if __name__ == "__main__":

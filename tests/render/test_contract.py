@@ -60,6 +60,25 @@ def test_contract(contracts: Contracts, case: tuple[str, str, str]) -> None:
     assert text == golden(text, own, common, first).read_text()
 
 
+@pytest.mark.case("E10")
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_a_machine_gets_no_file_of_another_kind(contracts: Contracts, case: tuple[str, str, str]) -> None:
+    words = {"x86_64": ("amd64", "x86_64"), "aarch64": ("arm64", "aarch64")}
+    other = words["aarch64" if case[2] == "x86_64" else "x86_64"]
+    catalogues = [found for name, found in contracts[case].items() if name.endswith("_catalogue")]
+    files = [entry["filename"] for catalogue in catalogues for entry in catalogue]
+    assert files and [name for name in files for word in other if word in name] == []
+
+
+@pytest.mark.case("I15")
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_no_unit_of_a_package_is_edited(contracts: Contracts, case: tuple[str, str, str]) -> None:
+    paths = [path for name, found in contracts[case].items() if name.endswith("_managed_files") for path in found]
+    assert [path for path in paths if path.startswith(("/usr/lib/systemd/", "/lib/systemd/"))] == []
+    drop_ins = [path for path in paths if ".service.d/" in path or ".socket.d/" in path]
+    assert all(path.startswith("/etc/systemd/system/") and "slipway" in path for path in drop_ins)
+
+
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_the_sandbox_knows_the_names_of_what_is_downloaded(contracts: Contracts, case: tuple[str, str, str]) -> None:
     for component in ("enroot", "pyxis"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.slipway.containers.plugins.module_utils import docker_daemon
 
 from tests.render.platforms import FACTS, REPOSITORY, variable_files
 
@@ -29,9 +30,15 @@ EXPRESSIONS = {
     "needed": f"__{TOOLKIT}_needed",
     "install": f"__{TOOLKIT}_install_needed",
     "words": f"__{TOOLKIT}_words",
+    "newer_kept": f"__{TOOLKIT}_newer_kept",
     "key": f"__{TOOLKIT}_key_needed",
     "artifacts": f"__{TOOLKIT}_wanted_artifacts | map(attribute='filename') | list",
     "repository": f"__{TOOLKIT}_repository_text",
+    "docker_install": "__docker_install_needed",
+    "docker_settings": "__docker_settings",
+    "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
+    "containerd": "__docker_containerd_files | map(attribute='settings') | list",
+    "toolkit_settings": f"__{TOOLKIT}_docker_settings if __{TOOLKIT}_docker_found else {{}}",
 }
 
 
@@ -53,6 +60,7 @@ def loaded(*profiles: str, restricts: bool = False) -> dict[str, Any]:
     return {"restricts_user_namespaces": restricts, "profiles": list(profiles)}
 
 
+DOCKER = ("docker.io", "docker-cli", "ca-certificates")
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
 NVIDIA = {"files": {KEY: {"sha256": "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"}}}
 SAME = installed(*["1.20.0-1"] * 4)
@@ -72,6 +80,7 @@ NODES = {
     "files": node(),
     "site": node(),
     "dnf": node("Rocky", "9.4", os_family="RedHat"),
+    "docker_there": node(packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}),
 }
 INPUTS = {
     "files": {f"{TOOLKIT}_source": "files"},
@@ -129,6 +138,7 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 Decided = dict[str, dict[str, Any]]
 
 
+@pytest.mark.case("E11")
 def test_apparmor_by_distribution(decided: Decided) -> None:
     found = {name: (decided[name]["load"], decided[name]["disabled"]) for name in list(NODES)[:4]}
     assert found == {
@@ -139,12 +149,14 @@ def test_apparmor_by_distribution(decided: Decided) -> None:
     }
 
 
+@pytest.mark.case("E10")
 def test_gpus_are_hidden_where_they_are_not_nvidias(decided: Decided) -> None:
     assert decided["amd"]["environment"] == {"NVIDIA_VISIBLE_DEVICES": "void"}
     assert decided["bare"]["environment"] == {}
     assert (decided["amd"]["needed"], decided["bare"]["needed"]) == (False, True)
 
 
+@pytest.mark.case("N17")
 @pytest.mark.parametrize(
     ("name", "install", "version"),
     [
@@ -160,6 +172,7 @@ def test_gpus_are_hidden_where_they_are_not_nvidias(decided: Decided) -> None:
 def test_all_four_at_the_newest_of_wanted_and_found(decided: Decided, name: str, install: bool, version: str) -> None:
     assert decided[name]["install"] is install
     assert decided[name]["words"] == [f"{package}={version}" for package in PACKAGES]
+    assert decided[name]["newer_kept"] is (version == "1.21.0-1")
 
 
 def test_what_is_downloaded(decided: Decided) -> None:
@@ -175,3 +188,43 @@ def test_where_packages_come_from(decided: Decided) -> None:
         "\nbaseurl=https://nvidia.github.io/libnvidia-container/stable/rpm/$basearch\n" in decided["dnf"]["repository"]
     )
     assert decided["dnf"]["words"][0] == "nvidia-container-toolkit-1.20.0-1"
+
+
+@pytest.mark.case("P1")
+def test_a_docker_that_is_there_is_still_configured_and_given_the_toolkit(decided: Decided) -> None:
+    found = decided["docker_there"]
+    assert (found["docker_install"], decided["bare"]["docker_install"]) == (False, True)
+    assert found["docker_settings"]["data-root"] == "/scratch/slipway/docker"
+    assert (found["needed"], found["install"]) == (True, True)
+    assert found["toolkit_settings"]["runtimes"] == {"nvidia": {"path": "nvidia-container-runtime", "args": []}}
+    tasks = yaml.safe_load((REPOSITORY / "roles/docker/tasks/main.yml").read_text())
+    conditions = {task["name"]: task["when"] for task in tasks}
+    assert conditions["Install the packages"] == "docker_state == 'present' and __docker_install_needed"
+    keep = "Keep files, group and configuration, and see what the daemons have to be told"
+    assert conditions[keep] == "docker_state == 'present'", "whether or not anything is installed"
+
+
+@pytest.mark.case("D10", "D11")
+def test_all_runtimes_follow_the_one_choice_of_storage(decided: Decided) -> None:
+    below = [f"/scratch/slipway/{name}" for name in ("docker", "containerd", "enroot")]
+    assert decided["bare"]["roots"] == below
+    assert decided["bare"]["containerd"] == [{"root": '"/scratch/slipway/containerd"'}]
+    elsewhere = [role for role in ("docker", "enroot") if "storage_candidates" in role_text(role)]
+    assert elsewhere == [], "only the role storage chooses"
+
+
+@pytest.mark.case("P10")
+def test_the_runtime_stands_in_dockers_file_once_beside_what_is_there(decided: Decided) -> None:
+    ours = decided["docker_there"]["toolkit_settings"]
+    theirs = {"runtimes": {"nvidia": {"path": "/old/nvidia-container-runtime"}, "kata": {"path": "kata"}}}
+    once = docker_daemon.merge(theirs, ours)
+    assert sorted(once["runtimes"]) == ["kata", "nvidia"]
+    assert once["runtimes"]["nvidia"]["path"] == "nvidia-container-runtime"
+    assert docker_daemon.changed_keys(once, docker_daemon.merge(once, ours)) == []
+
+
+def role_text(role: str) -> str:
+    """Return what a role's data and tasks say."""
+    return "".join(
+        path.read_text() for part in ("vars", "tasks") for path in (REPOSITORY / "roles" / role / part).glob("*.yml")
+    )

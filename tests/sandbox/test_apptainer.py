@@ -196,6 +196,7 @@ def rival(node: Sandbox) -> Iterator[None]:
     node.alter("compute1", "dpkg --purge singularity-ce; rm -r /tmp/rival /tmp/rival.deb")
 
 
+@pytest.mark.case("P7")
 def test_both_on_one_node_are_refused_before_any_change(node: Sandbox, rival: None) -> None:
     run = node.converge().failed()
     said = words(" ".join(run.failures.values()))

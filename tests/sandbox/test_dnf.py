@@ -76,6 +76,7 @@ def test_the_nodes_say_that_they_are_rocky(rocky: Sandbox) -> None:
     assert "under the name of Rocky" in rocky.ask("compute1", "cat /etc/os-release")
 
 
+@pytest.mark.case("E14")
 def test_dnf_installed_the_packages_and_what_they_need(rocky: Sandbox) -> None:
     version = rocky.version("enroot")
     for node in rocky.nodes:
@@ -89,6 +90,7 @@ def test_the_node_that_built_pyxis_got_its_tools_by_dnf(rocky: Sandbox) -> None:
     assert len(builders) == 1
 
 
+@pytest.mark.case("E14")
 def test_container_jobs_run(rocky: Sandbox) -> None:
     rocky.serves_jobs()
 
@@ -107,6 +109,7 @@ def test_one_run_repairs_broken_packages(rocky: Sandbox, repair: Repair) -> None
     rocky.serves_jobs()
 
 
+@pytest.mark.case("N5")
 def test_a_locked_package_manager_was_waited_for(rocky: Sandbox, repair: Repair) -> None:
     refused = "can't create transaction lock on /var/lib/rpm/.rpm.lock"
     assert refused in rocky.ask("head", "cat /var/log/dnf.log"), "the lock was released before the run met it"

@@ -118,6 +118,8 @@ def test_a_job_has_the_groups_of_the_controller(converged: Sandbox) -> None:
         assert refused.code != 0 and "permission denied" in refused.output
 
 
+@pytest.mark.case("D10")
+@pytest.mark.case("D11")
 def test_data_is_on_the_storage(converged: Sandbox) -> None:
     for node in converged.nodes:
         assert converged.ask(node, "docker info --format '{{.DockerRootDir}}'") == "/scratch/slipway/docker"
@@ -127,6 +129,7 @@ def test_data_is_on_the_storage(converged: Sandbox) -> None:
         assert mounts.count("/scratch/slipway/docker") == 2
 
 
+@pytest.mark.case("U5")
 def test_nobody_becomes_root_by_the_way(converged: Sandbox) -> None:
     for node in converged.nodes:
         assert converged.ask(node, f"stat --format='%a %U:%G' {SOCKET}") == "660 root:docker"
@@ -134,6 +137,8 @@ def test_nobody_becomes_root_by_the_way(converged: Sandbox) -> None:
         assert not found
 
 
+@pytest.mark.case("I15")
+@pytest.mark.case("I16")
 def test_one_run_repairs_what_drifted(seen: Seen) -> None:
     socket, groups, *drop_in = seen.state.splitlines()
     assert socket == "660 root:docker"
@@ -142,16 +147,19 @@ def test_one_run_repairs_what_drifted(seen: Seen) -> None:
     assert seen.between["compute1"] != seen.before["compute1"], "the key was not made effective"
 
 
+@pytest.mark.case("I14")
 def test_an_admins_key_stays(seen: Seen) -> None:
     assert seen.keys["max-concurrent-downloads"] == 2
     assert seen.keys["log-opts"] == {"max-size": "10m", "max-file": "3"}
 
 
+@pytest.mark.case("U1")
 def test_an_unknown_account_is_reported_and_no_failure(seen: Seen) -> None:
     assert "compute1: nobody-here: no such account on this node" in seen.first.text
     assert "compute1" not in seen.first.failures
 
 
+@pytest.mark.case("I14")
 def test_a_file_that_is_no_json_is_refused_and_docker_untouched(seen: Seen) -> None:
     assert list(seen.first.failures) == ["login1"], seen.first.tail()
     said = seen.first.failures["login1"]
@@ -174,6 +182,7 @@ def test_live_restore_carries_a_container_over_a_restart(seen: Seen) -> None:
     assert before == after != "0"
 
 
+@pytest.mark.case("U3")
 def test_a_group_of_another_number_is_reported_and_left_alone(seen: Seen) -> None:
     assert f"The group docker is {OTHER_NUMBER} here" in seen.second.text
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import files
 
 from lifecycle import bootstrap, fitness, settings
 from lifecycle.bootstrap import Refused
+from lifecycle.bundle import wheels
 from lifecycle.layout import REPOSITORY, located
 from lifecycle.node import Node
 from tests.unit.lifecycle.conftest import CFNCONFIG
@@ -195,6 +199,49 @@ def test_a_directory_is_judged_before_it_is_used(tmp_path, monkeypatch):
     ) as refused:
         bootstrap.choose_directory(tuple(bad))
     assert refused.value.code == 4
+
+
+@case("E9")
+def test_a_kernel_in_fips_mode_has_no_md5(tmp_path):
+    """By contract: there hashlib.md5 and sha1 raise ValueError, and so they do here before anything is imported."""
+    (tmp_path / "toy").write_text("x")
+    program = (
+        "import hashlib, runpy, sys\n"
+        "def refused(*_words, **_more):\n    raise ValueError('disabled for FIPS')\n"
+        "real = hashlib.new\n"
+        "hashlib.md5 = hashlib.sha1 = refused\n"
+        "hashlib.new = lambda name, *words: refused() if name in ('md5', 'sha1') else real(name, *words)\n"
+        "from lifecycle import bootstrap, fetch, run\n"
+        "print(bootstrap.digest_of(sys.argv[1]))\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "toy")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == hashlib.sha256(b"x").hexdigest(), done.stderr
+    shipped = [path for part in ("lifecycle", "plugins", "roles") for path in (REPOSITORY / part).rglob("*.*")]
+    texts = {path.name: path.read_text() for path in shipped if path.suffix in (".py", ".yml", ".j2", ".sh", ".in")}
+    assert len(texts) > 100
+    assert [name for name, text in texts.items() if re.search(r"\b(md5|sha1)(sum)?\b", text)] == []
+
+
+@case("E9")
+def test_a_file_is_made_in_the_directory_whose_label_it_is_to_have(tmp_path, monkeypatch):
+    """By contract: with SELinux a new file has the type of its directory, and rename(2) takes it along."""
+    renamed = []
+    real = os.rename
+    monkeypatch.setattr(os, "rename", lambda old, new: renamed.append((old, new)) or real(old, new))
+    files.write_atomically(str(tmp_path / "etc.conf"), b"x", 0o644, os.getuid(), os.getgid())
+    files.link_atomically(str(tmp_path / "link"), "etc.conf")
+    assert [(os.path.dirname(old), os.path.dirname(new)) for old, new in renamed] == [(str(tmp_path),) * 2] * 2
+
+
+@case("E10")
+@pytest.mark.parametrize("python", wheels.PYTHONS)
+def test_every_compiled_wheel_has_its_checksum_for_both_machines(python):
+    """By contract: what is compiled is pinned once per machine, with a checksum each."""
+    pins = re.findall(r"(?m)^(\S+)==\S+ *((?:\\\n +--hash=\S+ *)+)", wheels.pins_of(python).read_text())
+    hashes = {name.lower(): len(re.findall("--hash", found)) for name, found in pins}
+    compiled = [name for name in hashes if name in ("cffi", "cryptography", "markupsafe", "pyyaml")]
+    assert len(compiled) == 4 and all(hashes[name] >= len(wheels.ARCHITECTURES) for name in compiled), hashes
 
 
 @case("E10")

@@ -322,6 +322,23 @@ def test_of_two_controllers_one_writes_what_both_share(hyperpod):
     assert any("10.1.4.10 is the primary controller" in line for line in second.lines)
 
 
+@case("R23")
+def test_no_groups_name_tells_what_a_node_can(hyperpod):
+    handed = []
+    for name in ("p5-gpus", "trn-workers", "c5-cpu"):
+        config = resource_config()
+        config["InstanceGroups"][2]["Name"] = name
+        hyperpod.node.write(RESOURCE_CONFIG, config)
+        workers = [{"instance_group_name": name}]
+        (hyperpod.site / "provisioning_parameters.json").write_text(
+            json.dumps(provisioning_parameters(worker_groups=workers))
+        )
+        outcome = hyperpod("on-create")
+        assert outcome.report["role"] == "compute" and "group %s by address" % name in outcome.text
+        handed.append([(run["inventory"], run["variables"]) for run in outcome.runs])
+    assert handed[0] == handed[1] == handed[2], "the playbooks look at the hardware"
+
+
 @case("R24")
 @pytest.mark.parametrize("sign", [{"ClusterType": "Kubernetes"}, {"KubernetesConfig": {"EksClusterName": "x"}}])
 def test_a_cluster_of_kubernetes_is_left_alone(hyperpod, sign):

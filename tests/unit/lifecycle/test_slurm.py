@@ -96,6 +96,9 @@ def test_the_shared_directory_is_looked_at(parallelcluster, mountinfo, said):
     parallelcluster.node.write("/proc/self/mountinfo", mountinfo)
     outcome = parallelcluster("on-node-configured")
     assert said in outcome.text and "only the head writes there" in outcome.text
+    early = parallelcluster("on-node-start")
+    assert [run["playbook"] for run in early.runs] == ["site"], "shared already or not, nothing is registered from here"
+    assert early.runs[0]["variables"]["pyxis_state"] == "unmanaged"
 
 
 @case("S13")

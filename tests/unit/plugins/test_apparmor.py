@@ -14,6 +14,7 @@ def test_loaded_profiles() -> None:
     assert apparmor.loaded_profiles(PROFILES) == ["/usr/bin/man", "/usr/bin/man//filter", "enroot", "snap name"]
 
 
+@pytest.mark.case("E11")
 @pytest.mark.parametrize(("text", "restricts"), [("1\n", True), ("0\n", False)])
 def test_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, restricts: bool) -> None:
     (tmp_path / "restriction").write_text(text)

@@ -33,6 +33,7 @@ def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...])
     return refusals.judge(role, {**DEFAULTS, **inputs}.get, facts, lambda path: Path(path).name in there)
 
 
+@pytest.mark.case("P7")
 @pytest.mark.parametrize(
     ("facts", "inputs", "there", "said"),
     [
@@ -73,6 +74,7 @@ def test_what_is_refused(
     assert all(text in finding.problem for finding, text in zip(found, said, strict=True))
 
 
+@pytest.mark.case("P7")
 def test_the_message_says_what_to_type() -> None:
     (found,) = judge(TRIXIE | BOTH, {}, ())
     assert "apt-get purge singularity-ce" in found.allowed

@@ -8,6 +8,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import docker_d
 NVIDIA = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}, "features": {"cdi": True}}
 
 
+@pytest.mark.case("P10")
 @pytest.mark.parametrize(
     ("found", "settings", "after"),
     [

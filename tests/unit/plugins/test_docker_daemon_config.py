@@ -78,6 +78,7 @@ def test_a_file_from_nothing_and_back(run: Run, file: Path, tmp_path: Path) -> N
     assert not run(OURS, "absent")["changed"]
 
 
+@pytest.mark.case("I14")
 def test_an_admins_file_is_merged_and_comes_back_byte_for_byte(run: Run, file: Path, tmp_path: Path) -> None:
     write(file, THEIRS, 0o640)
     before = picture(tmp_path)
@@ -157,6 +158,7 @@ def test_a_link_is_replaced_and_comes_back(run: Run, file: Path, tmp_path: Path)
     assert not (tmp_path / "originals").exists()
 
 
+@pytest.mark.case("I14")
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_an_invalid_file_is_refused_kept_and_untouched(run: Run, file: Path, tmp_path: Path, state: str) -> None:
     write(file, '{\n  "debug": tru\n}\n')

@@ -31,6 +31,8 @@ def test_whose_a_pci_device_is(name: str) -> None:
     assert gpu.vendor_of(*device) == vendor
 
 
+@pytest.mark.case("R23")
+@pytest.mark.case("E10")
 @pytest.mark.parametrize(
     ("pci", "wanted", "vendor", "count", "source"),
     [
@@ -56,6 +58,7 @@ def test_what_a_node_has(pci: list[str], wanted: str, vendor: str, count: int, s
     assert gpu.judge(pci, nodes, wanted) == {"vendor": vendor, "count": count, "source": source}
 
 
+@pytest.mark.case("R23")
 def test_the_bus_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, (vendor, kind, device, _expected) in enumerate(list(PCI.values())[:3]):
         place = tmp_path / ("0000:%02x:00.0" % number)

@@ -80,12 +80,14 @@ def test_a_specification_that_stays_as_it_is_is_no_change(run_module: Run, node:
     assert not keep(run_module, node)["changed"]
 
 
+@pytest.mark.case("E10")
 def test_without_a_driver_there_is_nothing_to_specify(run_module: Run, node: Node) -> None:
     (node.root / "dev/nvidia0").unlink()
     result = keep(run_module, node)
     assert (result["changed"], result["driver"], node.calls) == (False, "", [])
 
 
+@pytest.mark.case("E10")
 def test_another_driver_and_mig(run_module: Run, node: Node) -> None:
     (node.root / "proc/version").write_text(VERSION)
     (node.root / "proc/capabilities/gpu0/mig/gi1/ci0").mkdir(parents=True)
@@ -104,6 +106,8 @@ def test_a_loaded_driver_without_cudas_device(run_module: Run, node: Node) -> No
     assert node.calls[:2] == ["modprobe nvidia_uvm", "nvidia-modprobe -u -c=0"]
 
 
+@pytest.mark.case("E10")
+@pytest.mark.case("P10")
 def test_configuration_is_written_where_it_differs(run_module: Run, node: Node) -> None:
     (node.root / "run/cdi/nvidia.yaml").write_text(node.specification)
     path = node.root / "etc/config.toml"

@@ -57,6 +57,7 @@ def test_the_gpus_device_nodes() -> None:
     assert toolkit.gpu_numbers(names) == {0, 12}
 
 
+@pytest.mark.case("E10")
 @pytest.mark.parametrize(
     ("text", "gpus", "driver", "mig", "problem"),
     [
@@ -77,6 +78,7 @@ def test_whether_a_specification_is_of_now(text: str, gpus: set[int], driver: st
     assert toolkit.specification_problem(text, gpus, driver, mig) == problem
 
 
+@pytest.mark.case("P10")
 def test_keys_as_nvidia_ctk_takes_them() -> None:
     config = {
         "nvidia-container-cli.no-cgroups": False,

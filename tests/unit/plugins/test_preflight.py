@@ -391,6 +391,8 @@ def test_a_newer_package_that_is_not_whole(
 SLURM_HERE = {"installed": True, "config": {"source": "configless", "shared": False}}
 
 
+@pytest.mark.case("P8")
+@pytest.mark.case("P9")
 @pytest.mark.parametrize(
     ("slurm", "groups", "state_there", "refused"),
     [

@@ -37,6 +37,7 @@ def choice(result: dict[str, Any]) -> dict[str, Any]:
     return storage
 
 
+@pytest.mark.case("D10")
 def test_the_first_that_is_mounted(node: Run, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     found = choice(node("b"))
