@@ -50,7 +50,7 @@ validate: venv ## Accept a site's nodes by real jobs, or say which is bad, why, 
 	$(BIN)/python -m validate run -i inventories/$(SITE)
 
 ##@ Tests
-.PHONY: test lint unit static render role test-sandbox test-matrix test-mixed
+.PHONY: test lint unit static render role test-sandbox test-matrix test-mixed test-breaks
 # One pytest run over everything, so that its summary is the last line and counts all of it.
 test: venv ## Run everything: lint, unit, static, render, role and sandbox tests
 	$(PYTEST)
@@ -77,6 +77,9 @@ test-sandbox: venv ## Everything that needs the sandbox; starts it
 # Python releases that have no name on PATH are left out, and with them what only they can run.
 test-mixed: venv ## A cluster with two Slurms, the newer one of Debian's unstable release
 	SANDBOX_MIXED=1 $(PYTEST) tests/sandbox/test_mixed_slurm.py
+
+test-breaks: venv ## Deliberate breaks of the hooks' code, each of which exactly one case must notice
+	BREAKS=all $(PYTEST) tests/breaks
 
 test-matrix: venv ## Every supported ansible-core, on the control node and against nodes of the sandbox
 	MATRIX=all $(PYTEST) tests/matrix
