@@ -3,6 +3,7 @@
 
 Bare nodes: playbooks/site.yml, against floor.sh, which does the same by hand and checks nothing.
 Nothing to do: playbooks/site.yml once more, against `ansible -m ping` of the same hosts.
+`bench/run.py bundle` only makes the bundle of a site's lifecycle hooks (BENCH_SITE) and says how large it is.
 BENCH_RUNS is the number of measurements of each; the settings of the sandbox (SANDBOX_ARTIFACT_MIRROR …) hold.
 """
 
@@ -29,7 +30,7 @@ from cluster import mirror, settings, state  # noqa: E402 -- found through the l
 from cluster.errors import SandboxError  # noqa: E402 -- found through the line above
 from cluster.process import Runner  # noqa: E402 -- found through the line above
 
-from bench import figures  # noqa: E402 -- likewise
+from bench import figures, hook  # noqa: E402 -- likewise
 
 NAME = "bench"
 PROGRAMS = Path(sys.executable).parent
@@ -38,6 +39,8 @@ INVENTORY = REPOSITORY / "inventories" / "sandbox"
 LONGEST = 1800
 CONVERGE_GOAL = 1.3
 IDLE_GOAL = 5.0
+PARTS = ("bare", "idle", "bundle")
+HELP = "bare, idle [both], bundle (needs no nodes)"
 # What is compared after both ways: packages, capabilities, and the files that root owns. Users' own come from jobs.
 LISTING = (
     "dpkg-query -W -f '${Package} ${Version}\\n';"
@@ -180,6 +183,20 @@ class Bench:
         return seconds, floor
 
 
+def measure_bundle(site: str) -> str:
+    """Make a site's bundle, without the artifacts that its hosts fetch; returns its size as a table."""
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
+        command = [sys.executable, "-m", "lifecycle.bundle", "--site", site, "--no-artifacts", "--output", directory]
+        begin = time.monotonic()
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BenchError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
+        seconds = time.monotonic() - begin
+        (bundle,) = Path(directory).glob("*/slipway-*.tar")
+        manifest = json.loads((bundle.parent / "manifest.json").read_text(encoding="utf-8"))
+        return f"{hook.size_table(manifest, bundle.stat().st_size)}\nmade in {seconds:.1f} s"
+
+
 def machine() -> dict[str, object]:
     """Return what the figures depend on."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -221,7 +238,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # The empty list is among the choices because argparse checks the default, too (bpo-9625).
-    top.add_argument("parts", nargs="*", metavar="PART", choices=["bare", "idle", []], help="bare, idle [both]")
+    top.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []], help=HELP)
     # Text, so that argparse judges it as it judges the option.
     top.add_argument("--runs", type=int, default=os.environ.get("BENCH_RUNS") or "3", help="[BENCH_RUNS, else 3]")
     return top.parse_args()
@@ -230,12 +247,21 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, print, and write .sandbox-bench/bench.json."""
     given = arguments()
+    if "bundle" in given.parts:
+        try:
+            print(measure_bundle(os.environ.get("BENCH_SITE") or str(REPOSITORY / "inventories" / "example")))
+        except BenchError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+        if given.parts == ["bundle"]:
+            return 0
+    parts = [part for part in given.parts if part != "bundle"] or ["bare", "idle"]
     os.environ["SANDBOX_NAME"] = NAME
     wanted = settings.from_environment()
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
         bench = Bench(Path(directory), wanted)
         try:
-            found = measure(bench, max(1, given.runs), given.parts or ["bare", "idle"])
+            found = measure(bench, max(1, given.runs), parts)
             nodes = len(state.require(wanted.state).nodes)
         except (BenchError, SandboxError) as error:
             print(f"bench: {error}", file=sys.stderr)
