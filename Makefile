@@ -89,6 +89,7 @@ test-matrix: venv ## Every supported ansible-core, on the control node and again
 docs: venv ## Generate defaults, README tables and docs/reference from the argument specs
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/cases.py
+	$(BIN)/python docs/checks.py
 
 bench: venv ## Measure against the floor, printed as a table (needs root; makes a sandbox of its own)
 	$(BIN)/python bench/run.py

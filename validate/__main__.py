@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from validate import catalogue, plan, results, settings, suite
+from validate import catalogue, history, plan, results, settings, suite
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -79,7 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(plan.dry_run(prepared.plan, chosen))
         return 0
-    return finish(suite.run(prepared, progress_line(sys.stderr)), arguments.output)
+    document = {**suite.run(prepared, progress_line(sys.stderr)), "history": history.load(arguments.output)}
+    code = finish(document, arguments.output)
+    history.save(results.judged(document), arguments.output)
+    return code
 
 
 def finish(document: dict[str, Any], output: Path) -> int:

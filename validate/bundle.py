@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent
 # Linux refuses a longer single argument (MAX_ARG_STRLEN), and srun hands the probe on as one.
 ARGUMENT_LIMIT = 131_072
 # What the probe and the launcher are made of, besides the checks.
-PROBE = ("model", "framing", "probing", "reading", "probe")
+PROBE = ("model", "framing", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
 LAUNCHER = ("framing", "step", "launcher")
 
 # Runs before anything else there: gives `import validate.x` the sources out of SOURCES.

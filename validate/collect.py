@@ -39,14 +39,24 @@ def take(hosts: dict[str, dict[str, Any]], event: Mapping[str, Any]) -> None:
         for node in event["nodes"]:
             hosts.setdefault(node, empty())["refused"] = {"said": event["said"], "jobs": []}
     elif kind == "step":
-        for node in event["silent"]:
-            said = hosts.setdefault(node, empty())["said"]
-            text = (event["said"] or event["noise"]).strip()
-            if event["code"] is None:
-                text = f"{text}\nno answer within {event['seconds']:g} s".strip()
-            # The second try of one node alone says more than the first of many.
-            if event["step"] not in said or (event["attempt"] and text):
-                said[event["step"]] = text
+        _step(hosts, event)
+
+
+def _step(hosts: dict[str, dict[str, Any]], event: Mapping[str, Any]) -> None:
+    """Add how a step ended; of a group only the first node answers, for all of them."""
+    group = event["step"] == "group"
+    for node in event["nodes"] if group else ():
+        hosts.setdefault(node, empty())["steps"].setdefault("group", {})["nodes"] = event["nodes"]
+    for node in event["silent"]:
+        if group and node not in event["nodes"][:1]:
+            continue
+        said = hosts.setdefault(node, empty())["said"]
+        text = (event["said"] or event["noise"]).strip()
+        if event["code"] is None:
+            text = f"{text}\nno answer within {event['seconds']:g} s".strip()
+        # The second try of one node alone says more than the first of many.
+        if event["step"] not in said or (event["attempt"] and text):
+            said[event["step"]] = text
 
 
 def _record(host: dict[str, Any], event: Mapping[str, Any]) -> None:

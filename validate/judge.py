@@ -7,10 +7,24 @@ from typing import Any
 
 from validate import diagnosis, kinds
 from validate.catalogue import Entry
-from validate.model import BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, Context, Finding, Fleet, Profile, Verdict
+from validate.launcher import INSIDE
+from validate.model import (
+    BLOCKED,
+    ERROR,
+    FAIL,
+    NO_RESULT,
+    PASS,
+    PERMISSIONS,
+    SKIP,
+    WORKLOADS,
+    Check,
+    Context,
+    Finding,
+    Fleet,
+    Profile,
+    Verdict,
+)  # fmt: skip
 
-# What a run may be allowed besides an ordinary account's rights; everything else in `needs` is a kind's to have.
-PERMISSIONS = ("root", "operator", "network")
 ANSWERED = "N-01"
 STARTED = "C-01"
 REASONS = {
@@ -118,10 +132,11 @@ def _verdict(entry: Entry, host: Mapping[str, Any], record: Mapping[str, Any] | 
     for need in check.needs:
         if need in PERMISSIONS and need not in (context.settings.get("allow") or ()):
             return Verdict(context.node, check.id, SKIP, f"needs {need}: allow it with --allow {need}")
-        if need not in PERMISSIONS and need not in profile.has:
+        if need in WORKLOADS and need not in (context.settings.get("workloads") or ()):
+            return Verdict(context.node, check.id, SKIP, f"validate_workloads does not name {need}")
+        if need not in (*PERMISSIONS, *WORKLOADS) and need not in profile.has:
             return Verdict(context.node, check.id, SKIP, f"declared by profile {profile.kind}: it has no {need}")
-    stopped = bool(context.cluster.get("interrupted"))
-    finding = _absent(check.id, check.step, host, stopped) if record is None else _found(entry, record, context)
+    finding = _absent(check, host, context) if record is None else _found(entry, record, context)
     bad = finding.status not in (PASS, SKIP)
     return Verdict(
         node=context.node, check=check.id, status=finding.status, observed=finding.observed, expected=finding.expected,
@@ -144,9 +159,14 @@ def _found(entry: Entry, record: Mapping[str, Any], context: Context) -> Finding
         )  # fmt: skip
 
 
-def _absent(check: str, step: str, host: Mapping[str, Any], stopped: bool) -> Finding:
+def _absent(check: Check, host: Mapping[str, Any], context: Context) -> Finding:
     """Return why there is no record of a check."""
+    step, stopped = check.step, bool(context.cluster.get("interrupted"))
     seen = host["steps"].get(step, {})
+    if step == "sample" and "hello" not in seen and context.fleet:
+        return Finding(SKIP, f"tried on {min(context.fleet)}, a node of the same kind")
+    if step == "group" and not seen and "hello" in host["steps"].get("host", {}) and not stopped:
+        return Finding(SKIP, "alone in its allocation: a group needs a second node")
     if "hello" in seen:
         done = [name for name, record in host["checks"].items() if record.get("step") == step]
         last = f"after {done[-1]}" if done else "before the first check"
@@ -155,8 +175,8 @@ def _absent(check: str, step: str, host: Mapping[str, Any], stopped: bool) -> Fi
     said = str(host["said"].get(step, "")).strip()
     if stopped and not said:
         return Finding(NO_RESULT, "not run", "a record of this check", "the run was stopped before", "run it again")
-    found = diagnosis.of_container(said)
-    if check == STARTED:
+    found = diagnosis.of_container(said) if step in INSIDE else diagnosis.of_launch(said)
+    if check.id == STARTED:
         return Finding(FAIL, found.line, "a container that starts and answers", found.cause, found.fix, found.who)
     return Finding(NO_RESULT, f"the {step} step did not begin: {found.line}", "a record of this check", found.cause,
                    found.fix, found.who)  # fmt: skip

@@ -30,6 +30,8 @@ ALONE = 8
 SCRATCH = "/tmp/slipway-validate-{job}-{run}"  # noqa: S108 - see above
 # Seconds for removing it where the run is stopped.
 CLEANING = 10
+# Nodes on which a sample is tried, where the first ones do not answer.
+SAMPLES = 3
 # Steps that run in a container.
 INSIDE = ("container", "one_gpu")
 GRANTED = re.compile(r"(?:Granted|Pending) job allocation (\d+)")
@@ -44,6 +46,8 @@ class Launcher:
         self.order = order
         self.processes = Processes()
         self._write = threading.Lock()
+        self._sampling = {chunk.get("alike", ""): threading.Lock() for chunk in order.get("chunks", ())}
+        self._sampled: set[str] = set()
 
     def event(self, kind: str, **content: Any) -> None:
         """Tell who gave the order."""
@@ -87,26 +91,26 @@ class Launcher:
 
     def _guarded(self, chunk: dict[str, Any]) -> None:
         try:
-            self._chunk(chunk["nodes"], chunk["options"], first=True)
+            self._chunk(chunk["nodes"], chunk["options"], chunk.get("alike", ""), first=True)
         except InterruptedError:
             return
         except Exception as error:  # noqa: BLE001 - one chunk's trouble must not silence the others
             self.event("broken", nodes=chunk["nodes"], said=f"{type(error).__name__}: {error}")
 
-    def _chunk(self, nodes: list[str], options: list[str], first: bool) -> None:
+    def _chunk(self, nodes: list[str], options: list[str], alike: str, first: bool) -> None:
         """Allocate these nodes and run all steps on them; a chunk that is refused is taken apart once."""
         job, said, seconds = self._allocate(nodes, options)
         if not job:
             if len(nodes) > 1 and first:
                 for part in self._apart(nodes):
-                    self._chunk(part, options, first=len(part) > 1 and len(part) < len(nodes))
+                    self._chunk(part, options, alike, first=len(part) > 1 and len(part) < len(nodes))
                 return
             for node in nodes:
                 self._refused(node, said)
             return
         self.event("allocated", nodes=nodes, job=job, seconds=seconds)
         try:
-            self._steps(job, nodes)
+            self._steps(job, nodes, alike)
         finally:
             if self.processes.stopping.is_set():
                 # The step that would have cleaned up does not come any more; steps that run still hold the directory.
@@ -147,16 +151,39 @@ class Launcher:
 
     # Steps
 
-    def _steps(self, job: int, nodes: list[str]) -> None:
+    def _steps(self, job: int, nodes: list[str], alike: str) -> None:
         there, inside = list(nodes), list(nodes)
         for step in self.order["steps"]:
-            if step["step"] in INSIDE:
+            usable = [node for node in inside if node in there]
+            if step["step"] == "nested":
+                self._step(job, usable, step)
+            elif step["step"] == "sample":
+                self._sample(job, usable, step, alike)
+            elif step["step"] == "group":
+                self._group(job, usable, step)
+            elif step["step"] in INSIDE:
                 # Where one container did not start, another one will not either.
-                inside = self._step(job, [node for node in inside if node in there], step)[0]
+                inside = self._step(job, usable, step)[0]
             else:
                 answered, dead = self._step(job, there, step)
                 # Who answered once is still to be cleaned up.
                 there = answered if step["step"] == "host" else [node for node in there if node not in dead]
+
+    def _sample(self, job: int, nodes: list[str], step: dict[str, Any], alike: str) -> None:
+        """Run a step on the first of these nodes that answers, once for all nodes that are alike."""
+        with self._sampling[alike]:
+            for node in nodes[:SAMPLES]:
+                if alike in self._sampled:
+                    return
+                if self._step(job, [node], step)[0]:
+                    self._sampled.add(alike)
+
+    def _group(self, job: int, nodes: list[str], step: dict[str, Any]) -> None:
+        """Run a step on the first of these nodes, for all of them."""
+        if len(nodes) < 2:
+            return
+        result = self._srun(job, nodes[:1], {**step, "nodes": nodes})
+        self._told(step["step"], nodes, job, result, "")
 
     def _step(self, job: int, nodes: list[str], step: dict[str, Any]) -> tuple[list[str], set[str]]:
         """Run a step, try once more those that were lost; returns who answered, and whom srun calls dead."""
@@ -181,7 +208,9 @@ class Launcher:
         return [node for node in nodes if node in answered], named
 
     def _srun(self, job: int, nodes: list[str], step: dict[str, Any]) -> Outcome:
-        order = {key: step[key] for key in ("step", "checks", "seconds", "settings")}
+        order: dict[str, Any] = {
+            key: step[key] for key in ("step", "checks", "seconds", "settings", "nodes") if key in step
+        }
         scratch = self._scratch(job)
         order |= {"nonce": self.order["nonce"], "scratch": scratch, "began": round(time.time(), 3)}
         words = srun_words(job, nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
@@ -193,7 +222,8 @@ class Launcher:
         return SCRATCH.format(job=job, run=self.order["nonce"])
 
     def _record(self, record: Record) -> None:
-        self.event("record", node=record.node, task=record.task, content=record.content)
+        content = dict(record.content)
+        self.event("record", node=content.pop("node", record.node), task=record.task, content=content)
 
     def _told(self, step: str, nodes: list[str], job: int, result: Outcome, attempt: str) -> None:
         self.event(

@@ -17,8 +17,14 @@ SEVERITY = (FAIL, NO_RESULT, ERROR, BLOCKED, WARN, PASS, SKIP)
 ACCEPTED = frozenset((PASS, WARN, SKIP))
 
 TIERS = ("quick", "standard", "deep")
-# Where a check observes; all but `submit` are Slurm steps of one job on each node, in this order.
-STEPS = ("submit", "host", "container", "one_gpu", "after")
+# Where a check observes; all but `submit` are Slurm steps of one job on each node, in this order. `nested`, `sample`
+# and `group` run on the node itself and start steps of their own: on every node, on one node of those that are alike,
+# and on the first of a chunk for all of its nodes.
+STEPS = ("submit", "host", "container", "one_gpu", "nested", "sample", "group", "after")
+# What a run may be allowed besides an ordinary account's rights.
+PERMISSIONS = ("root", "operator", "network")
+# What validate_workload_image may hold besides Python; the site says what it does (validate_workloads).
+WORKLOADS = ("nccl_tests", "pytorch", "nvbandwidth", "nbody")
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class Check:
     """One claim about a host. ``docs/develop/add-a-check.md`` says how a file in ``checks/`` is made of it.
 
     ``seconds`` bounds the observation. ``after`` names the checks whose failure explains a failure of this one.
-    ``needs`` names what the node's kind must have (nvidia, gpus, fabric …) or the run must be allowed (root, network).
+    ``needs`` names what the node's kind must have (nvidia, gpus, fabric …), the run must be allowed (root, network),
+    or the workload image must hold (nccl_tests …).
     """
 
     id: str

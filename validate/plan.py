@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from validate import bundle, launcher
+from validate import bundle, kinds, launcher
 from validate.catalogue import Entry
 from validate.errors import CannotStart
-from validate.model import STEPS
+from validate.model import PERMISSIONS, STEPS, WORKLOADS
 from validate.settings import Settings
 
 # Seconds: a step's launch, and a check's share of its step as seen on the sandbox; only the forecast uses them.
 LAUNCH, SHARE = 2.0, 0.3
+# Minutes after which Slurm ends a job of a tier, whatever became of the run.
+MINUTES = {"quick": 30, "standard": 60, "deep": 180}
+# Steps that start containers, by pyxis or by the checks themselves.
+CONTAINED = {"container", "one_gpu", "nested", "sample", "group"}
 MOUNTS = "{scratch}:/validate/rw,{scratch}:/validate/ro:ro"
 
 
@@ -51,6 +55,17 @@ def step_options(step: str, settings: Settings) -> list[str]:
     return {"container": container, "one_gpu": ["--gres=gpu:1", *container]}.get(step, [])
 
 
+def measurable(entries: Mapping[str, Entry], settings: Settings) -> dict[str, Entry]:
+    """Return the checks that this run may make: without a right, a workload or the hardware nothing is tried."""
+    has = kinds.load()[settings.kind].has if settings.kind else None
+    given = {*settings.allow, *settings.workloads}
+
+    def may(need: str) -> bool:
+        return need in given if need in (*PERMISSIONS, *WORKLOADS) else has is None or need in has
+
+    return {name: entry for name, entry in entries.items() if all(may(need) for need in entry.check.needs)}
+
+
 def program_of(entries: Mapping[str, Entry]) -> str:
     """Return the probe with these checks, as one argument."""
     checks = {entry.module: entry.source for entry in entries.values()}
@@ -64,7 +79,7 @@ def step_order(step: str, entries: Mapping[str, Entry], settings: Settings) -> d
         for entry in entries.values()
         if entry.check.step == step
     ]
-    inside = step in ("container", "one_gpu")
+    inside = step in launcher.INSIDE
     return {
         "step": step,
         "checks": checks,
@@ -79,8 +94,9 @@ def step_order(step: str, entries: Mapping[str, Entry], settings: Settings) -> d
 
 def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], settings: Settings) -> Plan:
     """Return the plan for these nodes; CannotStart where it needs an image and none is named."""
+    entries = measurable(entries, settings)
     wanted = {entry.check.step for entry in entries.values()}
-    if wanted & {"container", "one_gpu"} and not settings.image:
+    if wanted & CONTAINED and not settings.image:
         raise CannotStart(
             "no image: set validate_image in the inventory, or --image, to one that holds python3 and is another "
             "operating system than the nodes', for example a path of a .sqsh file that every node sees"
@@ -100,6 +116,7 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
             {
                 "nodes": names[at : at + size],
                 "options": allocation_options(gpus, replace(settings, partition=partition)),
+                "alike": f"{gpus} {partition}",
             }
             for at in range(0, len(names), size)
         ]
@@ -122,7 +139,7 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
 
 def allocation_options(gpus: int, settings: Settings) -> list[str]:
     """Return what a chunk asks of Slurm: whole nodes, with all their GPUs and memory, for a bounded time."""
-    found = ["--ntasks-per-node=1", "--exclusive", "--mem=0", "--time=30"]
+    found = ["--ntasks-per-node=1", "--exclusive", "--mem=0", f"--time={MINUTES[settings.tier]}"]
     if gpus:
         found.append(f"--gres=gpu:{gpus}")
     for name in ("partition", "account", "reservation"):

@@ -37,7 +37,7 @@ class Stream:
         self.descriptor = os.dup(1)
 
     def write(self, content: dict[str, Any]) -> None:
-        """Write one record."""
+        """Write one record; its key ``node`` says that it is another node's than the one that runs the probe."""
         self.number += 1
         data = encode(content, self.nonce, self.node, self.task, self.number)
         while data:
@@ -100,6 +100,14 @@ def observe(check: str, module: str, node: Node, seconds: float) -> dict[str, An
         return {**record, "error": "the observing process was killed"}
 
 
+def by_node(record: dict[str, Any], nodes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the record of each node of a group: its check observes node -> observation, for all that it could."""
+    seen = record.get("observed")
+    if not isinstance(seen, dict):
+        return [{**record, "node": name} for name in nodes]
+    return [{**record, "observed": seen[name], "node": name} for name in nodes if name in seen]
+
+
 def _observe_in_child(writer: int, module: str, node: Node) -> None:
     """Observe, write the answer into the pipe, and end without Python's own cleaning up."""
     try:
@@ -148,7 +156,8 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     name = order.get("name") or os.environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
     stream = Stream(order["nonce"], name, int(os.environ.get("SLURM_PROCID", "0")))
-    node = Node(settings=order["settings"], scratch=order.get("scratch", ""))
+    group = tuple(order.get("nodes", ()))
+    node = Node(order["settings"], order.get("scratch", ""), name=name, nodes=group)
     deadline = time.monotonic() + order["seconds"]
     stream.write(hello(node, order["step"], order.get("began", 0.0)))
     if node.scratch and order["step"] == "host":
@@ -158,10 +167,11 @@ def main() -> None:
         left = deadline - time.monotonic()
         if left <= 0:
             late = f"not run: the {order['seconds']:g} s of the step were over"
-            stream.write({"check": item["id"], "step": order["step"], "error": late, "timeout": True})
-            continue
-        record = observe(item["id"], item["module"], node, min(item["seconds"], left))
-        stream.write({**record, "step": order["step"]})
+            record = {"check": item["id"], "error": late, "timeout": True}
+        else:
+            record = observe(item["id"], item["module"], node, min(item["seconds"], left))
+        for content in by_node(record, group) if order["step"] == "group" else [record]:
+            stream.write({**content, "step": order["step"]})
     if node.scratch and order["step"] == "after":
         shutil.rmtree(node.scratch, ignore_errors=True)
     stream.write({"bye": len(order["checks"]), "step": order["step"]})

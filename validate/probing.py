@@ -37,21 +37,36 @@ class Output:
 
 @dataclass(frozen=True)
 class Node:
-    """The host on which the probe runs. ``settings`` are the site's, ``scratch`` is shared by the steps of the job."""
+    """The host on which the probe runs.
+
+    ``settings`` are the site's, ``scratch`` is shared by the steps of the job, ``nodes`` are those of the group.
+    """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     scratch: str = ""
     root: str = "/"
+    name: str = ""
+    nodes: tuple[str, ...] = ()
 
-    def run(self, words: Sequence[str], seconds: float = 5, environment: Mapping[str, str] | None = None) -> Output:
-        """Run a command and its children for at most so long; it is killed by its process group."""
+    def run(
+        self,
+        words: Sequence[str],
+        seconds: float = 5,
+        environment: Mapping[str, str] | None = None,
+        without: str = "",
+    ) -> Output:
+        """Run a command and its children for at most so long; it is killed by its process group.
+
+        ``without`` leaves out the variables that begin with it.
+        """
+        inherited = {name: value for name, value in os.environ.items() if not without or not name.startswith(without)}
         try:
             process = subprocess.Popen(
                 list(words),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "LC_ALL": "C", **(environment or {})},
+                env={**inherited, "LC_ALL": "C", **(environment or {})},
                 start_new_session=True,
             )
         except OSError as error:
@@ -64,6 +79,40 @@ class Node:
             out, err = end(process)
             code = None
         return Output(code, text_of(out), text_of(err))
+
+    def srun(
+        self,
+        options: Sequence[str],
+        words: Sequence[str],
+        seconds: float = 60,
+        environment: Mapping[str, str] | None = None,
+        nodes: Sequence[str] = (),
+    ) -> Output:
+        """Run a step of this job on this node, or on ``nodes``, besides the one in which the probe runs.
+
+        srun takes every SLURM_ variable of the step around it for an option, so it gets none of them.
+        """
+        names = list(nodes) or [self.name]
+        command = ["srun", f"--jobid={os.environ.get('SLURM_JOB_ID', '')}", f"--nodes={len(names)}"]
+        command += [f"--nodelist={','.join(names)}", "--input=none", "--chdir=/", "--wait=0", *options, *words]
+        kept = {"SLURM_CONF": os.environ["SLURM_CONF"]} if "SLURM_CONF" in os.environ else {}
+        # Asked to end, srun ends its tasks; killed, it would leave them.
+        bounded = ["timeout", "--kill-after=3", f"{seconds:g}", *command]
+        output = self.run(bounded, seconds + 6, {**kept, **(environment or {})}, without="SLURM_")
+        return Output(None, output.stdout, output.stderr) if output.code in (124, 137) else output
+
+    def contained(
+        self,
+        words: Sequence[str],
+        options: Sequence[str] = ("--overlap", "--ntasks=1"),
+        image: str = "",
+        seconds: float = 60,
+        environment: Mapping[str, str] | None = None,
+        nodes: Sequence[str] = (),
+    ) -> Output:
+        """Run a step in a container of ``image``, or of the run's own."""
+        chosen = [f"--container-image={image or self.settings.get('image', '')}", *options]
+        return self.srun(chosen, words, seconds, environment, nodes)
 
     def which(self, program: str) -> str:
         """Return where a program is found on this step's PATH, '' where it is not."""
@@ -88,6 +137,10 @@ class Node:
         except OSError as error:
             return str(error.strerror)
         return ""
+
+    def cores(self) -> int:
+        """Return how many processor cores this step may use."""
+        return len(os.sched_getaffinity(0))
 
     def devices(self, pattern: str = "nvidia[0-9]*") -> list[str]:
         """Return the device files of that name, in order."""

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from validate import kinds
+from validate import kinds, stragglers
 from validate.catalogue import Entry, load
 from validate.errors import CannotStart
 from validate.judge import ANSWERED, judge
-from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, WARN, Verdict, worst
+from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, WARN, Profile, Verdict, worst
 
 SCHEMA = "slipway.validate/1"
 # What a stored document must have to be judged again: key -> type.
@@ -114,7 +114,20 @@ def judged(document: Mapping[str, Any], entries: Mapping[str, Entry] | None = No
     profiles = {kind: kinds.from_record(content) for kind, content in document["profiles"].items()}
     cluster = {**document["cluster"], "container_seconds": typical_start(document["hosts"])}
     verdicts = judge(document["roster"], document["hosts"], chosen, profiles, document["settings"], cluster)
-    return Judged(document, verdicts + roster_verdicts(document))
+    return Judged(document, verdicts + roster_verdicts(document) + straggler_verdicts(document, profiles))
+
+
+def straggler_verdicts(document: Mapping[str, Any], profiles: Mapping[str, Profile]) -> list[Verdict]:
+    """Return P-08 and P-09 of the standard tier: each node beside those of its kind, and beside itself."""
+    if document["tier"] == "quick":
+        return []
+    groups: dict[str, list[str]] = {}
+    for node in document["roster"]:
+        if node["role"] == "compute":
+            kind = kinds.of(node, document["hosts"].get(node["name"]), profiles, document["settings"]).kind
+            groups.setdefault(kind, []).append(node["name"])
+    history = document.get("history") or {}
+    return [item for nodes in groups.values() for item in stragglers.verdicts(nodes, document["hosts"], history)]
 
 
 def typical_start(hosts: Mapping[str, Any]) -> float | None:

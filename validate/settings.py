@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from validate.errors import CannotStart
-from validate.model import TIERS
+from validate.model import TIERS, WORKLOADS
 
 PREFIX = "validate_"
+ESCAPES = ("allow", "warn", "refuse")
 # Roughly what one salloc or srun can start at once without the launch itself failing (32 to 64).
 CHUNK_LIMIT = 64
 
@@ -24,7 +25,8 @@ class Settings:
 
     ``immediate`` is how long a node may stay busy before it is NO_RESULT (s), ``chunk_size`` how many nodes share an
     allocation, ``container_start`` how long a container may take to start (s), ``site_mounts`` file systems that
-    every node must have.
+    every node must have, ``workloads`` what ``workload_image`` holds, ``build_images`` the two images of a build in two
+    stages, ``cpu_bind`` the site's srun option, ``docker_escape`` (allow, warn, refuse) whether docker may leave a job.
     """
 
     image: str = ""
@@ -39,6 +41,14 @@ class Settings:
     hooks: tuple[str, ...] = ("50-slurm-pmi.sh", "50-slurm-pytorch.sh")
     site_mounts: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    online_image: str = ""
+    plain_image: str = ""
+    newest_image: str = ""
+    workload_image: str = ""
+    workloads: tuple[str, ...] = ()
+    build_images: tuple[str, ...] = ()
+    cpu_bind: str = ""
+    docker_escape: str = "warn"
     chunk_size: int = 48
     immediate: int = 10
     container_start: int = 120
@@ -64,13 +74,29 @@ def make(values: Mapping[str, Any]) -> Settings:
                 problems.append(f"validate_{name}: {value!r} is not {kind}")
             else:
                 chosen[name] = converted
-    if chosen.get("tier", "quick") not in TIERS:
-        problems.append(f"validate_tier: {chosen['tier']!r} is none of {', '.join(TIERS)}")
-    if chosen.get("chunk_size", 1) > CHUNK_LIMIT:
-        problems.append(f"validate_chunk_size: {chosen['chunk_size']} is more than {CHUNK_LIMIT}")
+    problems += faults(chosen)
     if problems:
         raise CannotStart("\n".join(problems))
     return Settings(**chosen)
+
+
+def faults(chosen: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with values of the right type."""
+    problems = []
+    if chosen.get("tier", "quick") not in TIERS:
+        problems.append(f"validate_tier: {chosen['tier']!r} is none of {', '.join(TIERS)}")
+    unknown = sorted(set(chosen.get("workloads", ())) - set(WORKLOADS))
+    if unknown:
+        problems.append(f"validate_workloads: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    if chosen.get("workloads") and not chosen.get("workload_image"):
+        problems.append("validate_workloads needs validate_workload_image, the image that holds them")
+    if len(chosen.get("build_images", ())) not in (0, 2):
+        problems.append("validate_build_images: name two, the one that compiles and the one that runs")
+    if chosen.get("docker_escape", "warn") not in ESCAPES:
+        problems.append(f"validate_docker_escape: {chosen['docker_escape']!r} is none of {', '.join(ESCAPES)}")
+    if chosen.get("chunk_size", 1) > CHUNK_LIMIT:
+        problems.append(f"validate_chunk_size: {chosen['chunk_size']} is more than {CHUNK_LIMIT}")
+    return problems
 
 
 def convert(value: Any, default: Any) -> Any:

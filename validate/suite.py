@@ -138,15 +138,17 @@ def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list
 
 def submit_order(prepared: Prepared, host: session.Submit, nonce: str) -> dict[str, Any]:
     """Return the order for a submit host's own checks."""
-    entries = {name: entry for name, entry in prepared.entries.items() if entry.check.step == "submit"}
+    may = plan.measurable(prepared.entries, prepared.settings)
+    entries = {name: entry for name, entry in may.items() if entry.check.step == "submit"}
     step, job = plan.step_order("submit", entries, prepared.settings), f"validate-{nonce}"
+    usable = [name for chunk in prepared.plan.chunks for name in chunk["nodes"]]
     return {
         "action": "probe",
         "nonce": nonce,
         "job": job,
         "name": host.name,
         "program": plan.program_of(entries),
-        "step": {**step, "settings": {**step["settings"], "job": job}},
+        "step": {**step, "settings": {**step["settings"], "job": job}, "nodes": usable},
     }
 
 

@@ -18,6 +18,8 @@ static bool withheld(const char *entry)
 		"ENROOT_CACHE_PATH=", "ENROOT_DATA_PATH=", "ENROOT_TEMP_PATH=", "ENROOT_ZSTD_OPTIONS=",
 		"ENROOT_TRANSFER_RETRIES=", "ENROOT_CONNECT_TIMEOUT=", "ENROOT_MAX_CONNECTIONS=",
 		"ENROOT_ALLOW_HTTP=",
+		/* Each task's own: the container's, which every task takes over, must not have the first one's. */
+		"SLURM_PROCID=", "SLURM_LOCALID=", "SLURM_TASK_PID=", "PMIX_RANK=", "PMI_FD=",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

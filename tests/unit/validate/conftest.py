@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.validate import observations
 from validate import kinds, results
 from validate.catalogue import load
 from validate.model import Verdict
@@ -75,6 +76,7 @@ GOOD: dict[str, Any] = {
     "L-05": [],
 }
 GOOD["N-28"] = GOOD["H-04"]
+GOOD |= observations.GOOD
 
 
 def node(name: str, **changes: Any) -> dict[str, Any]:
@@ -94,6 +96,8 @@ def host(name: str, checks: list[str]) -> dict[str, Any]:
         observed = copy.deepcopy(GOOD.get(check))
         if check == "C-13":
             observed["SLURMD_NODENAME"] = name
+        if check == "M-11":
+            observed.update(node=name, address=name)
         if observed is not None:
             step = entries[check].check.step
             records[check] = {"check": check, "step": step, "seconds": 0.1, "received": NOW, "observed": observed}
@@ -110,6 +114,12 @@ def document() -> dict[str, Any]:
     return cluster(10)
 
 
+@pytest.fixture
+def small() -> dict[str, Any]:
+    """A login host and three nodes, for tests of every check."""
+    return cluster(3)
+
+
 def cluster(count: int) -> dict[str, Any]:
     entries = load()
     submit = [check for check, entry in entries.items() if entry.check.step == "submit"]
@@ -124,7 +134,7 @@ def cluster(count: int) -> dict[str, Any]:
         "tier": "standard",
         "checks": list(entries),
         "settings": {
-            "kind": "simulated", "image": "/images/probe.sqsh", "runtimes": ["enroot", "pyxis"], "allow": [],
+            "kind": "simulated", "image": "/images/probe.sqsh", "runtimes": ["enroot", "pyxis"], "allow": ["network"],
             "hooks": ["50-slurm-pmi.sh", "50-slurm-pytorch.sh"], "container_start": 120, "site_mounts": [],
         },
         "cluster": {"name": "test", "version": "24.11.5", "only_in_slurm": []},

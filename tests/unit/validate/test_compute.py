@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate.test_checks import judge
-from validate.checks.c_04_compute import WORKER
+from validate.kernel import WORKER
 from validate.model import ERROR, FAIL, PASS
 
 ROUNDS, MODULUS = 500, 2**32

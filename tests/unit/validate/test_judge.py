@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from validate import results
+from validate import kinds, results
 from validate.catalogue import load
 from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, failed, worst
 
@@ -99,9 +99,8 @@ def test_an_interrupted_run_invents_no_cause(document, verdict):
 
 
 EVERY = [check for check, entry in load().items() if entry.check.step != "submit"]
-MEASURED = [
-    check for check in EVERY if not set(load()[check].check.needs) & {"nvidia", "fabric", "floors", "amd", "root"}
-]
+# The simulated kind's nodes, and a run that may use the network.
+MEASURED = [check for check in EVERY if set(load()[check].check.needs) <= kinds.load()["simulated"].has | {"network"}]
 
 
 @pytest.mark.parametrize("check", MEASURED)
@@ -118,14 +117,14 @@ MEASURED = [
     ],
     ids=["hung", "killed", "empty", "garbage", "null", "another form", "list"],
 )
-def test_a_broken_observation_is_never_accepted(document, verdict, check, record):
+def test_a_broken_observation_is_never_accepted(small, verdict, check, record):
     """Fail closed. Where an empty list or mapping is a legal observation, it is not garbage."""
     legal = {("N-21", "list"), ("L-05", "list"), ("C-18", "any")}
     kind = "list" if record.get("observed") == [] else "other"
     if (check, kind) in legal or (check == "C-18" and "observed" in record):
         pytest.skip("this is an observation of that check")
-    document["hosts"]["gpu001"]["checks"][check] = {"check": check, "step": load()[check].check.step, **record}
-    cell = verdict(document, "gpu001", check)
+    small["hosts"]["gpu001"]["checks"][check] = {"check": check, "step": load()[check].check.step, **record}
+    cell = verdict(small, "gpu001", check)
     if cell.status == SKIP:
         assert "validate_runtimes does not name" in cell.observed
     else:
@@ -133,11 +132,11 @@ def test_a_broken_observation_is_never_accepted(document, verdict, check, record
 
 
 @pytest.mark.parametrize("check", MEASURED)
-def test_a_missing_record_is_not_measured(document, verdict, check):
-    del document["hosts"]["gpu001"]["checks"][check]
-    cell = verdict(document, "gpu001", check)
+def test_a_missing_record_is_not_measured(small, verdict, check):
+    del small["hosts"]["gpu001"]["checks"][check]
+    cell = verdict(small, "gpu001", check)
     assert cell.status == NO_RESULT and "step ended " in cell.observed
-    assert results.judged(document).nodes["gpu001"] == NO_RESULT
+    assert results.judged(small).nodes["gpu001"] == NO_RESULT
 
 
 def test_a_probe_that_says_hello_and_nothing_else_is_not_accepted(document):

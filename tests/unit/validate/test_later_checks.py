@@ -1,0 +1,165 @@
+"""The criteria of the checks that start steps of their own, that need real hardware, or that look at groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.validate import observations
+from tests.unit.validate.observations import BAD, GOOD, NCCL, SLOW
+from tests.unit.validate.test_checks import judge
+from validate import groups, kinds, nccl, ranks
+from validate.catalogue import load
+from validate.checks import p_02_bandwidth, p_06_dcgm
+from validate.model import FAIL, PASS, SKIP, WARN, Context
+
+KINDS = {
+    "C-05": "nvidia", "A-01": "nvidia", "D-03": "nvidia", "D-04": "nvidia", "B-01": "nvidia", "B-02": "nvidia",
+    "B-03": "nvidia", "X-01": "cpu", "X-02": "amd", "X-03": "neuron",
+}  # fmt: skip
+EVERYTHING = {"runtimes": ["enroot", "pyxis", "docker", "apptainer"]}
+
+
+@pytest.mark.parametrize("check", sorted(GOOD))
+def test_a_good_observation_passes(check):
+    kind = KINDS.get(check, "nvidia_h100" if "nvidia" in load()[check].check.needs else "simulated")
+    finding = judge(check, GOOD[check], kind, settings=EVERYTHING)
+    # A site that names no plain image has nothing to promise.
+    assert finding.status == (SKIP if check == "C-06" else PASS), finding
+
+
+@pytest.mark.parametrize(
+    ("check", "kind", "observed", "status", "words"), BAD, ids=[f"{row[0]}-{at}" for at, row in enumerate(BAD)]
+)
+def test_a_bad_observation_has_its_verdict(check, kind, observed, status, words):
+    finding = judge(check, observed, kind, settings=EVERYTHING)
+    assert finding.status == status, finding
+    assert words in f"{finding.observed} {finding.expected} {finding.cause}"
+
+
+def test_every_check_but_those_of_one_kind_alone_is_tried_with_something_bad():
+    """H-09 and A-06 are comparisons, A-04 and I-09 warnings, C-06 and L-05 elsewhere: each has a test of its own."""
+    tried = {row[0] for row in BAD} | {"H-09", "A-04", "I-09"}
+    assert set(GOOD) - tried == set()
+
+
+def test_submit_hosts_are_compared():
+    other = {**GOOD["H-09"], "/etc/enroot/enroot.conf": "other"}
+    fleet = dict.fromkeys(("a", "b", "c"), GOOD["H-09"])
+    finding = judge("H-09", other, fleet={**fleet, "d": other})
+    assert finding.status == FAIL and "/etc/enroot/enroot.conf" in finding.observed
+    assert judge("H-09", GOOD["H-09"], fleet={**fleet, "d": other}).status == PASS
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"in_home": True, "path": "/home/x/.apptainer/cache"}, WARN, "in the home directory"),
+        ({"type": "tmpfs"}, WARN, "on tmpfs"),
+        ({"writable": False}, FAIL, "cannot be written"),
+    ],
+)
+def test_apptainers_directories_belong_on_a_local_disk(changes, status, words):
+    seen = {**GOOD["A-04"]["directories"]["TMPDIR"], **changes}
+    finding = judge("A-04", {"installed": True, "directories": {"TMPDIR": seen}}, settings=EVERYTHING)
+    assert finding.status == status and words in finding.observed
+
+
+@pytest.mark.parametrize(
+    ("policy", "group", "status"),
+    [
+        ("warn", "0::/system.slice/docker-ab.scope\n", WARN),
+        ("refuse", "0::/system.slice/docker-ab.scope\n", FAIL),
+        ("allow", "0::/system.slice/docker-ab.scope\n", PASS),
+        ("refuse", "0::/system.slice/slurmstepd.scope/job_7/docker-ab\n", PASS),
+    ],
+)
+def test_docker_outside_of_its_job_is_never_silent(policy, group, status):
+    observed = {"installed": True, "refused": "", "image": "x", **observations.said(), "group": group}
+    finding = judge("I-09", observed, settings={**EVERYTHING, "docker_escape": policy})
+    assert finding.status == status
+    assert "outside the job" in finding.observed or "job_7" in group
+
+
+def test_the_mask_that_would_be_right_is_said():
+    bad = {**GOOD["I-07"], "ranks": [{**rank, "cores_numa": ["0", "1"]} for rank in GOOD["I-07"]["ranks"]]}
+    assert "--cpu-bind=mask_cpu:0xf,0xf0 " in judge("I-07", bad).fix
+
+
+def test_a_slow_disk_is_a_warning_among_eight():
+    fleet = {f"n{number}": GOOD["P-07"] for number in range(8)}
+    slow = {**GOOD["P-07"], "rate": 300.0}
+    assert judge("P-07", slow, fleet=fleet).status == WARN
+    assert judge("P-07", slow, fleet={"n1": GOOD["P-07"]}).status == PASS
+
+
+def test_matrix_multiplication_has_a_floor_where_a_profile_names_one():
+    profile = replace(kinds.load()["nvidia_h100"], expect={"gemm_tflops": 500})
+    context = Context("gpu001", profile, slurm={"gpus": 8})
+    slow = {**GOOD["P-01"], "tflops": [650.0] * 7 + [90.0]}
+    assert load()["P-01"].judge(slow, context).observed == "GPU 7: 90.0"
+    assert load()["P-01"].judge(GOOD["P-01"], context).status == PASS
+
+
+# What foreign programs print
+
+
+def test_nccl_tests_are_read_with_size_ranks_and_version():
+    seen = nccl.read(NCCL, "", 0)
+    assert (seen["busbw"], seen["size"], seen["wrong"], seen["ranks"]) == (481.34, 2**33, 0, 2)
+    assert seen["version"] == "2.21.5+cuda12.4" and nccl.good(seen)
+    assert nccl.read(NCCL.replace("481.34      0", "481.34      7"), "", 0)["wrong"] == 7
+    assert nccl.read("garbage \ufffd", "", 0)["busbw"] is None
+    assert not nccl.good(nccl.read("", "", 0)) and not nccl.good("garbage")
+
+
+def test_nvbandwidth_and_dcgm_are_read():
+    assert p_02_bandwidth.read(f"nvbandwidth v0.8\n{observations.NVBANDWIDTH}")["device_local_copy"] == [55.4, 55.3]
+    assert p_02_bandwidth.read("garbage") == {} and p_02_bandwidth.read("{}") == {}
+    assert p_06_dcgm.read(observations.DIAG) == [["PCIe", "Pass", ""], ["Memory", "Fail", "ECC"]]
+    assert p_06_dcgm.read("Error: no hostengine") == []
+
+
+def test_ranks_are_read_from_among_other_lines():
+    assert ranks.read('noise\n@rank {"rank": "1", "task": "1"}\nx @rank {"rank": "0", "task": "0"}\n@rank {') == [
+        {"rank": "0", "task": "0"},
+        {"rank": "1", "task": "1"},
+    ]
+
+
+# Which node
+
+
+def test_the_bad_node_is_named_by_a_second_partner_and_its_first_one_is_cleared():
+    asked = []
+
+    def test(pair):
+        asked.append(tuple(pair))
+        return "n3" not in pair
+
+    names = [f"n{number}" for number in range(1, 8)]
+    found = groups.pairs(names, test, lambda seen, _all: seen)
+    assert set(found) == set(names)
+    bad = [name for name in names if not found[name]["seen"] and not found[name].get("again", {}).get("seen")]
+    assert bad == ["n3"]
+    assert found["n4"] == {"with": "n3", "seen": False, "again": {"with": found["n4"]["again"]["with"], "seen": True}}
+    assert len(asked) == 4 + 2
+
+
+def test_where_no_pair_is_good_nobody_is_trusted():
+    found = groups.pairs(["a", "b", "c", "d"], lambda _pair: False, lambda seen, _all: seen)
+    assert all("again" not in entry for entry in found.values())
+
+
+def test_a_bad_group_is_halved_to_its_smallest_bad_part():
+    names = [f"n{number}" for number in range(16)]
+    assert groups.bisect(names, lambda part: "n5" not in part, bool) == [["n4", "n5"]]
+    assert groups.bisect(names, lambda part: len(part) < 16, bool) == [names]
+
+
+def test_pairs_are_judged_among_all_pairs():
+    from validate.checks.m_06_pairs import SHARE, usual
+
+    fast = {**nccl.read(NCCL, "", 0)}
+    assert SHARE * usual([fast, fast, SLOW]) > SLOW["busbw"] and usual([]) == 0.0

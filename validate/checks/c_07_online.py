@@ -1,0 +1,53 @@
+"""C-07: the one-line example of the platforms' guides: an image straight from its registry."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.probing import Node
+
+CHECK = Check(
+    id="C-07",
+    title="image from a registry, in one line",
+    tier="standard",
+    step="sample",
+    cause="the registry refuses, limits, or is not reached from this node",
+    fix="enroot digest docker://IMAGE on this node; registry#path; ~/.config/enroot/.credentials; proxy",
+    after=("C-01",),
+    needs=("network",),
+    seconds=310,
+)
+
+
+PROGRAM = "cat /etc/os-release; command -v nvidia-smi > /dev/null && nvidia-smi -L; true"
+
+
+def observe(node: Node) -> Any:
+    """Run it as a user would type it."""
+    image = str(node.settings.get("online_image") or "")
+    said = node.contained(["sh", "-c", PROGRAM], image=image, seconds=300).record() if image else {}
+    return {"image": image, "system": node.read("/etc/os-release") or "", **said}
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """The image's own system answers, on an NVIDIA node with its GPUs."""
+    # Only the control node has it.
+    from validate import diagnosis  # noqa: PLC0415 - see above
+
+    if not observed["image"]:
+        return skipped("validate_online_image names none")
+    if observed["code"] is None:
+        return failed(
+            "no container within 300 s", "a container", "the registry does not answer in time: proxy, bandwidth"
+        )
+    if not re.search(r"^\w+=", observed["stdout"], re.MULTILINE):
+        found = diagnosis.of_container(observed["stderr"])
+        return failed(found.line, f"{observed['image']} starts", found.cause, found.fix, found.who)
+    if observed["stdout"].startswith(observed["system"]) and observed["system"]:
+        return failed("the node's own system", "the image's")
+    count = len(re.findall(r"^GPU \d+:", observed["stdout"], re.MULTILINE))
+    if "nvidia" in context.profile.has and count != context.slurm["gpus"]:
+        return failed(f"{count} GPUs", f"{context.slurm['gpus']} GPUs")
+    return passed(f"{observed['image']}, {count} GPUs")

@@ -1,0 +1,43 @@
+"""C-15: a container can be saved as an image."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from validate.model import Check, Context, Finding, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="C-15",
+    title="save a container as an image",
+    tier="deep",
+    step="sample",
+    cause="no room where the image is written, or the path is not on the node",
+    fix="--container-save needs a path that exists on the node; df -h",
+    after=("C-01",),
+    seconds=310,
+)
+
+
+def observe(node: Node) -> Any:
+    """Save it into the job's scratch directory and read how the file begins."""
+    path, head, size = Path(node.scratch, "saved.sqsh"), "", 0
+    options = ["--overlap", "--ntasks=1", f"--container-save={path}"]
+    output = node.contained(["true"], options, seconds=300)
+    with contextlib.suppress(OSError):
+        with path.open("rb") as stream:
+            head = stream.read(4).decode("latin-1")
+        size = path.stat().st_size
+        path.unlink()
+    return {**output.record(), "magic": head, "size": size}
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """A squashfs file."""
+    if observed["code"] != 0:
+        return failed(observed["stderr"].strip()[-400:] or f"exit code {observed['code']}", "saved")
+    if observed["magic"] != "hsqs":
+        return failed(f"a file that begins with {observed['magic']!r}", "a squashfs image")
+    return passed(f"{observed['size'] / 1e6:.0f} MB")

@@ -1,0 +1,42 @@
+"""H-09: the submit hosts have the same Slurm plugin stack and enroot."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from validate import reading
+from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="H-09",
+    title="submit hosts agree",
+    tier="standard",
+    step="submit",
+    cause="a login node missed the last change of the stack",
+    fix="playbooks/site.yml on that host; compare the files with those of another login node",
+    after=("H-04",),
+)
+
+
+def observe(node: Node) -> Any:
+    """Hash what the plugin stack names, and enroot's configuration."""
+    stack = reading.plugstack(node)
+    files = [*stack["files"], *(line["plugin"] for line in stack["pyxis"]), "/etc/enroot/enroot.conf"]
+    found = {}
+    for name in files:
+        try:
+            found[name] = hashlib.sha256(node.path(name).read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            found[name] = str(error.strerror)
+    return found
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """As on most submit hosts."""
+    usual, count = majority(context.fleet)
+    if count < 2:
+        return passed(f"{len(observed)} files; too few submit hosts alike to compare")
+    other = sorted(name for name in {*observed, *usual} if observed.get(name) != usual.get(name))
+    return failed("; ".join(other), f"as on {count} submit hosts") if other else passed(f"as on {count} submit hosts")

@@ -1,0 +1,42 @@
+"""M-01: two tasks of one node find each other by PMIx in a container."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from validate import ranks
+from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="M-01",
+    title="PMIx in one node",
+    tier="quick",
+    step="nested",
+    cause="enroot's hook 50-slurm-pmi.sh is missing, or Slurm has no PMIx on this node (enroot's standard hooks)",
+    fix="ls -l /etc/enroot/hooks.d/50-slurm-pmi.sh; srun --mpi=list; psec munge: PMIX_MCA_psec=native in environ.d",
+    after=("C-01", "N-12", "H-06"),
+    seconds=70,
+)
+
+
+def observe(node: Node) -> Any:
+    """Have both say who they are."""
+    output = node.contained(ranks.WORDS, ["--overlap", "--ntasks=2", "--mpi=pmix"])
+    return {"tasks": ranks.read(output.stdout), "code": output.code, "said": output.stderr[-1500:]}
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Ranks 0 and 1 of 2."""
+    if len(observed["tasks"]) != 2:
+        said = observed["said"].strip()[-400:]
+        if observed["code"] is None:
+            return failed(said or "no answer within 60 s", "two ranks", "the tasks wait for each other: PMIx hangs")
+        return failed(said, "two ranks") if said else errored(f"{len(observed['tasks'])} tasks answered")
+    wrong = ranks.fault(observed["tasks"], range(2), 2)
+    how = (
+        "by PMIx itself"
+        if observed["tasks"][0]["library"]
+        else "by its variables and directory; the image has no libpmix"
+    )
+    return failed(wrong, "ranks 0 and 1 of 2") if wrong else passed(f"ranks 0 and 1 of 2, {how}")

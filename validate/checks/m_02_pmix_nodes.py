@@ -1,0 +1,69 @@
+"""M-02: tasks on several nodes find each other by PMIx in containers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from validate import groups, ranks
+from validate.model import Check, Context, Finding, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="M-02",
+    title="PMIx between nodes",
+    tier="standard",
+    step="group",
+    cause="a firewall between slurmds, or PMIx versions that hang together (5.0.8 and 5.0.9 before Slurm 25.11.2)",
+    fix="srun -N2 -w THIS,OTHER --mpi=pmix --container-image=… hostname; open the ports of srun and slurmd",
+    after=("C-01", "M-01"),
+    seconds=260,
+)
+
+
+TASKS = 2
+
+
+def observe(node: Node) -> Any:
+    """Start two tasks on every node of the group; where some are missing, pairs say which node it is."""
+    tasks, output = start(node, node.nodes)
+    by_host = {name: [task for task in tasks if task.get("host") == name] for name in node.nodes}
+    well = len(tasks) == TASKS * len(node.nodes) and not ranks.fault(tasks, range(len(tasks)), len(tasks))
+    found = {} if well else groups.pairs(node.nodes, lambda pair: paired(node, pair), lambda seen, _all: seen)
+    said = "" if well else output[-1000:]
+    fault = "" if well else ranks.fault(tasks, range(TASKS * len(node.nodes)), TASKS * len(node.nodes))
+    return {
+        name: {"nodes": len(node.nodes), "tasks": by_host[name], "well": well, "fault": fault, "said": said,
+               "pairs": found.get(name)} for name in node.nodes
+    }  # fmt: skip
+
+
+def start(node: Node, names: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+    """Return what the tasks on these nodes said, and what srun did."""
+    options = ["--overlap", f"--ntasks={TASKS * len(names)}", f"--ntasks-per-node={TASKS}", "--mpi=pmix"]
+    output = node.contained(ranks.WORDS, options, seconds=70, nodes=names)
+    return ranks.read(output.stdout), output.stderr
+
+
+def paired(node: Node, names: Sequence[str]) -> bool:
+    """Return whether two nodes find each other."""
+    tasks = start(node, names)[0]
+    return len(tasks) == 2 * TASKS and not ranks.fault(tasks, range(2 * TASKS), 2 * TASKS)
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """All ranks are there; blamed is who fails with a good partner too."""
+    size = TASKS * observed["nodes"]
+    if observed["well"]:
+        mine = ", ".join(str(task["rank"]) for task in observed["tasks"])
+        return passed(f"ranks {mine} of {size} on {observed['nodes']} nodes")
+    found = observed["pairs"] or {}
+    expected = f"ranks 0 to {size - 1} on {observed['nodes']} nodes"
+    if found.get("seen"):
+        return passed(f"well with {found['with']}; the group of {observed['nodes']} is not: {observed['fault'][:200]}")
+    again = found.get("again")
+    if again and again["seen"]:
+        return passed(f"well with {again['with']}, not with {found['with']}")
+    said = observed["said"].strip()[-300:] or observed["fault"]
+    with_whom = f" with {found['with']}" + (f" and {again['with']}" if again else "") if found else ""
+    return failed(f"no ranks{with_whom}: {said or 'nothing said'}", expected)

@@ -1,0 +1,39 @@
+"""P-03: the n-body sample reaches its GFLOP/s (the BCP and CSCS acceptance)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="P-03",
+    title="nbody GFLOP/s",
+    tier="standard",
+    step="nested",
+    cause="a power cap, heat, or a GPU that clocks low",
+    fix="nvidia-smi -q -d CLOCK,POWER,PERFORMANCE; P-04 names the reason",
+    after=("C-04",),
+    needs=("nvidia", "nbody"),
+    seconds=130,
+)
+
+
+def observe(node: Node) -> Any:
+    """Run it on all GPUs, in double precision."""
+    count = len(node.openable(node.devices()))
+    words = ["nbody", "-benchmark", "-fp64", "-numbodies=200000", f"-numdevices={count}"]
+    return node.contained(words, image=str(node.settings["workload_image"]), seconds=120).record()
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Above the floor of its kind."""
+    found = re.search(r"=\s*([\d.]+) double-precision GFLOP/s", observed["stdout"])
+    if not found:
+        return errored((observed["stderr"] or observed["stdout"]).strip()[-300:] or "nothing")
+    floor, rate = context.profile.expect.get("nbody_gflops"), float(found.group(1))
+    if floor and rate < floor:
+        return failed(f"{rate:g} GFLOP/s", f"at least {floor} GFLOP/s")
+    return passed(f"{rate:g} GFLOP/s" + ("" if floor else f"; profile {context.profile.kind} has no floor"))

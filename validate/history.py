@@ -1,0 +1,54 @@
+"""What earlier runs measured on each node: one small file a run, beside the reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from validate import stragglers
+from validate.model import ACCEPTED, PASS
+from validate.results import Judged, write
+
+DIRECTORY = "history"
+RUNS = 50
+
+
+def load(output: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return node -> its earlier accepted runs {run, rates, odd}, the last first; a damaged file counts for nothing."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted((output / DIRECTORY).glob("*.json"), reverse=True)[:RUNS]:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        for node, entry in content.items() if isinstance(content, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("rates"), dict):
+                past = found.setdefault(node, [])
+                past += [entry] if len(past) < stragglers.KEPT else []
+    return found
+
+
+def entry(judged: Judged) -> dict[str, dict[str, Any]]:
+    """Return what is to be kept of a run: the accepted nodes that measured something or were odd."""
+    odd = {
+        item.node for item in judged.verdicts if item.check == stragglers.FLEET and item.status != PASS and item.cause
+    }
+    kept = {}
+    for node, status in judged.nodes.items():
+        rates = stragglers.rates(judged.document["hosts"].get(node) or {"checks": {}})
+        if (status in ACCEPTED or node in odd) and (rates or node in odd):
+            kept[node] = {"run": judged.document["run"], "rates": rates, "odd": node in odd}
+    return kept
+
+
+def save(judged: Judged, output: Path) -> None:
+    """Keep a run; the oldest beyond the last fifty are removed."""
+    kept: Mapping[str, Any] = entry(judged)
+    if not kept:
+        return
+    name = f"{judged.document['started']:.0f}-{judged.document['run']}.json"
+    write(output / DIRECTORY / name, json.dumps(kept) + "\n")
+    for path in sorted((output / DIRECTORY).glob("*.json"), reverse=True)[RUNS:]:
+        path.unlink()
