@@ -49,6 +49,12 @@ preflight: venv ## Judge an inventory without changing anything (SITE=name below
 validate: venv ## Accept a site's nodes by real jobs, or say which is bad, why, and what to type (SITE=name)
 	$(BIN)/python -m validate run -i inventories/$(SITE)
 
+# DEBIAN_MIRROR and TLS_VERIFY=false are passed on.
+.PHONY: probe-image
+probe-image: ## Make a small image for validate_image and push it (REGISTRY=host:5000, SUITE=bookworm; needs podman)
+	@test -n "$(REGISTRY)" || { echo 'Name a registry: make probe-image REGISTRY=head:5000' >&2; exit 2; }
+	validate/image/build "$(REGISTRY)" $(SUITE)
+
 ##@ Tests
 .PHONY: test lint unit static render role test-sandbox test-matrix test-mixed test-breaks
 # One pytest run over everything, so that its summary is the last line and counts all of it.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from validate import catalogue, history, plan, results, settings, suite
+from validate import catalogue, direct, history, plan, results, settings, suite
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -23,6 +23,12 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     run = verbs.add_parser("run", help="run the checks on every expected node")
     add_options(run)
+    run.add_argument(
+        "--over",
+        choices=("slurm", "ssh"),
+        default="slurm",
+        help="ssh: the checks of the nodes alone, where Slurm is down",
+    )
     run.add_argument("--dry-run", action="store_true", help="print nodes, commands, time and GPU-hours; run nothing")
     report = verbs.add_parser("report", help="judge stored results again")
     report.add_argument("results", type=Path)
@@ -75,6 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run, write every report, print the terminal's."""
     site, chosen = inputs(arguments)
     limit = [name for name in arguments.limit.split(",") if name]
+    if arguments.over == "ssh":
+        if arguments.dry_run:
+            raise CannotStart("--over ssh has no dry run: it starts no job")
+        return finish(direct.run(site, chosen, limit, progress_line(sys.stderr)), arguments.output)
     prepared = suite.prepare(suite.target(site, chosen), chosen, limit)
     if arguments.dry_run:
         print(plan.dry_run(prepared.plan, chosen))

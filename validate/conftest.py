@@ -26,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--results", type=Path, help="judge these stored results instead of running anything")
     group.addoption("--tier", choices=("quick", "standard", "deep"), help="which checks")
     group.addoption("--validate-image", help="image of the container step")
+    group.addoption("--drill", metavar="HOST", help="look closely at this host; with pytest validate/drilldown")
+    group.addoption("--drill-over", choices=("slurm", "ssh"), default="slurm", help="how a compute node is reached")
     group.addoption("--validate-output", type=Path, default=Path(OUTPUT), help="directory of the reports")
 
 

@@ -93,6 +93,9 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stoppe
     step = "submit" if node["role"] == "login" else "host"
     if host is not None and "hello" in host["steps"].get(step, {}):
         return Verdict(name, ANSWERED, PASS, "answered", expected)
+    if node.get("unreached"):
+        cause, fix = "ssh does not reach it, or finds no Python 3.9 there", f"ssh {name} python3 --version; is it up?"
+        return Verdict(name, ANSWERED, NO_RESULT, node["unreached"].splitlines()[0], expected, cause, fix, "admin")
     if node["unusable"]:
         by = f" by {node['reason_by']} at {node['reason_at']}" if node.get("reason_by") else ""
         reason = f": {node['reason']}{by}" if node.get("reason") else ""

@@ -73,7 +73,7 @@ class Launcher:
             result = run(self.processes, words, [self.order["name"]], self.order["nonce"], patience, self._record)
         finally:
             self.cancel()
-        self._told("submit", [self.order["name"]], 0, result, "")
+        self._told(step["step"], [self.order["name"]], 0, result, "")
 
     # Jobs
 
@@ -87,6 +87,8 @@ class Launcher:
 
     def cancel(self) -> None:
         """Cancel every job of this run by its name, those included whose number nobody learned."""
+        if not self.order.get("jobs", True):
+            return
         Processes().ask(["scancel", "--quiet", f"--name={self.order['job']}"], 30)
 
     def _guarded(self, chunk: dict[str, Any]) -> None:

@@ -119,6 +119,7 @@ class Site:
     login: tuple[str, ...]
     values: Mapping[str, Any]
     variables: Mapping[str, Mapping[str, Any]]
+    controller: tuple[str, ...] = ()
 
 
 def read_inventory(path: str) -> Site:
@@ -145,7 +146,7 @@ def site_of(listing: Mapping[str, Any], path: str) -> Site:
     values = {
         name[len(PREFIX) :]: value for name, value in variables.get(login[0], {}).items() if name.startswith(PREFIX)
     }
-    return Site(tuple(compute), tuple(login), values, variables)
+    return Site(tuple(compute), tuple(login), values, variables, tuple(members(listing, "controller")))
 
 
 def members(listing: Mapping[str, Any], group: str) -> list[str]:

@@ -1,0 +1,65 @@
+"""The host step over ssh: programs that behave like ssh and systemd, without Slurm on any host."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.validate.test_schema import faults
+from validate import __main__ as command
+from validate import direct, results, settings
+from validate.errors import CannotStart
+from validate.model import FAIL, NO_RESULT
+
+# Runs what it is given here, but for the host that is down.
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do host=$1; shift; done; shift
+case "$host" in dead*) echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255;; esac
+HOST=$host exec sh -c "$*"
+"""
+SYSTEMCTL = """#!/bin/sh
+case "$2 $HOST" in
+"munge.service "*) echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled;;
+"slurmd.service gpu2" | "slurmctld.service head")
+    echo LoadState=loaded; echo ActiveState=failed; echo UnitFileState=enabled;;
+"slurmd.service gpu"*) echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled;;
+*) echo LoadState=not-found; echo ActiveState=inactive; echo UnitFileState=;;
+esac
+"""
+JOURNAL = "#!/bin/sh\necho 'slurmd: fatal: Unable to determine this slurmd NodeName'\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> settings.Site:
+    for name, text in (("ssh", SSH), ("systemctl", SYSTEMCTL), ("journalctl", JOURNAL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return settings.Site(("gpu1", "gpu2", "dead1"), ("login1",), {}, {}, ("head",))
+
+
+def test_it_says_why_slurm_is_down_and_which_host_is_not_reached(site, tmp_path):
+    chosen = settings.make({"only": "N-29", "kind": "cpu"})
+    document = direct.run(site, chosen, [], lambda _text: None)
+    judged = results.judged(document)
+    assert judged.nodes == {"gpu1": "PASS", "gpu2": FAIL, "dead1": NO_RESULT}
+    found = next(item for item in judged.of("gpu2") if item.check == "N-29")
+    assert "slurmd is failed: slurmd: fatal: Unable to determine" in found.observed
+    (gone,) = judged.of("dead1")
+    assert "No route to host" in gone.observed and gone.fix.startswith("ssh dead1")
+    assert any("controller head: slurmctld is failed" in note for note in document["notes"])
+    results.save(document, tmp_path / "results.json")
+    assert faults(json.loads((tmp_path / "results.json").read_text())) == []
+
+
+def test_what_only_a_job_shows_is_not_asked(site):
+    with pytest.raises(CannotStart, match="they need a job"):
+        direct.run(site, settings.make({"only": "N-22,C-01"}), [], lambda _text: None)
+
+
+def test_without_an_inventory_it_is_refused(capsys):
+    assert command.main(["run", "--over", "ssh"]) == 3
+    assert "needs an inventory" in capsys.readouterr().err
