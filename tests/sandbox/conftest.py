@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cluster.settings import Settings, from_environment
 
 from tests.sandbox import snapshots
-from tests.sandbox.harness import Run, Sandbox, driver
+from tests.sandbox.harness import Sandbox, driver
 
 # Cheap and reading first, what takes the sandbox apart last.
 # The sandbox with dnf first: it is gone again before the other one is brought up.
@@ -96,20 +95,3 @@ def converged(sandbox: Sandbox) -> Sandbox:
 def before(sandbox: Sandbox) -> dict[str, snapshots.Snapshot]:
     """What was on the nodes before the first converge."""
     return dict(json.loads((sandbox.settings.state / "before.json").read_text()))
-
-
-@dataclass(frozen=True)
-class BareConverge:
-    """An undisturbed converge of bare nodes, and what the roles keep on them afterwards."""
-
-    run: Run
-    managed: dict[str, snapshots.Snapshot]
-
-
-@pytest.fixture(scope="session")
-def bare_converge(sandbox: Sandbox) -> BareConverge:
-    """Take everything out, and put it on again; the plugin is built anew as well."""
-    sandbox.strip()
-    sandbox.forget_downloads()
-    run = sandbox.converge()
-    return BareConverge(run, snapshots.managed(sandbox))

@@ -8,29 +8,37 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 
 from tests.sandbox import snapshots
-from tests.sandbox.conftest import BareConverge
-from tests.sandbox.harness import Sandbox
+from tests.sandbox.harness import Run, Sandbox
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.usefixtures("only_pyxis")]
 
 POINTS = int(os.environ.get("SANDBOX_KILL_POINTS") or 3)
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A converge of bare nodes, and what the roles keep on them afterwards."""
+
+    run: Run
+    managed: dict[str, snapshots.Snapshot]
+
+
 @pytest.fixture(scope="module")
-def unkilled(sandbox: Sandbox, only_pyxis: None) -> BareConverge:
+def unkilled(sandbox: Sandbox, only_pyxis: None) -> Undisturbed:
     """A run that nobody kills."""
     sandbox.strip()
     sandbox.forget_downloads()
     run = sandbox.converge()
-    return BareConverge(run, snapshots.managed(sandbox))
+    return Undisturbed(run, snapshots.managed(sandbox))
 
 
 @pytest.mark.parametrize("point", range(1, POINTS + 1), ids=lambda point: f"{point}-of-{POINTS}")
-def test_a_killed_run_is_made_good(sandbox: Sandbox, unkilled: BareConverge, point: int) -> None:
+def test_a_killed_run_is_made_good(sandbox: Sandbox, unkilled: Undisturbed, point: int) -> None:
     unkilled.run.succeeded()
     begin = time.monotonic()
     sandbox.strip()

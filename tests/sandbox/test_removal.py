@@ -8,7 +8,6 @@ import pytest
 from cluster.process import Result
 
 from tests.sandbox import snapshots
-from tests.sandbox.conftest import BareConverge
 from tests.sandbox.harness import Run, Sandbox, Submissions
 
 pytestmark = pytest.mark.sandbox
@@ -94,15 +93,6 @@ def test_a_second_removal_changes_nothing(sandbox: Sandbox, removal: Removal) ->
     sandbox.play("remove").unchanged()
 
 
-def test_a_plugin_that_a_node_lacks_is_not_registered(sandbox: Sandbox, removal: Removal) -> None:
-    sandbox.strip()
-    with sandbox.submissions() as jobs:
-        run = sandbox.converge("--limit", "!compute2").failed()
-    jobs.none_failed()
-    assert "would refuse every job: compute2" in run.text and "does not exist" in run.text
-    assert sandbox.ask("head", "grep -c spank_pyxis /etc/slurm/plugstack.conf; true") in ("0", "")
-
-
 def test_a_bare_cluster_can_be_checked_before_its_first_converge(sandbox: Sandbox, removal: Removal) -> None:
     """--check --diff says what would change, and changes nothing."""
     sandbox.strip()
@@ -118,6 +108,18 @@ def test_a_bare_cluster_can_be_checked_before_its_first_converge(sandbox: Sandbo
     sandbox.bare = True
 
 
-def test_a_converge_after_a_removal_works(sandbox: Sandbox, bare_converge: BareConverge) -> None:
-    bare_converge.run.succeeded()
+def test_a_converge_after_a_removal_works(sandbox: Sandbox) -> None:
+    """The plugin is built anew as well."""
+    sandbox.strip()
+    sandbox.forget_downloads()
+    sandbox.converge().succeeded()
     sandbox.serves_jobs()
+
+
+def test_a_plugin_that_a_node_lacks_is_not_registered(sandbox: Sandbox, only_pyxis: None) -> None:
+    sandbox.strip()
+    with sandbox.submissions() as jobs:
+        run = sandbox.converge("--limit", "!compute2").failed()
+    jobs.none_failed()
+    assert "would refuse every job: compute2" in run.text and "does not exist" in run.text
+    assert sandbox.ask("head", "grep -c spank_pyxis /etc/slurm/plugstack.conf; true") in ("0", "")
