@@ -22,6 +22,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 # Where a component's need is only where its data lies, it goes on without.
 SOFT_NEEDS = ("storage",)
 UNMANAGED = "unmanaged"
+# What has daemons: an image only has them started at the first boot of a machine made from it.
+STARTING = ("docker", "nvidia_container_toolkit")
 # site.yml asks every node of the cluster for its proof before it registers, and a hook sees only its own node.
 REGISTER_TAG = "register"
 
@@ -82,7 +84,9 @@ def make_plan(
     elif hook == "on-node-updated":
         decisions.append("the registration stays as it is: compute nodes do not run this hook, and could lack a plugin")
     decisions += _say_slurm(hook, identity, slurm, starts)
-    variables = {"%s_state" % name: UNMANAGED for name in left if name in components}
+    variables: dict[str, Any] = {"%s_state" % name: UNMANAGED for name in left if name in components}
+    if is_image:
+        variables.update({"%s_started" % name: False for name in STARTING if name in components})
     return Plan(tuple(playbooks), variables, (REGISTER_TAG,), tuple(waits), tuple(decisions))
 
 

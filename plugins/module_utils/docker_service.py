@@ -115,6 +115,10 @@ class Plan:
         """Return what is left to be done while containers run."""
         return Plan(enable=self.enable if not self.unmask else [], start=self.start, reload=self.reload)
 
+    def at_boot(self) -> Plan:
+        """Return what makes the next boot bring everything, and starts nothing now."""
+        return Plan(unmask=self.unmask, reread=self.reread, enable=self.enable, reasons=self.reasons)
+
 
 def seconds(text: str) -> float:
     """Return a timestamp of `systemctl show --timestamp=us+utc` as seconds since 1970, 0 for none."""

@@ -16,10 +16,11 @@ options:
   state:
     description:
       - V(started) has Docker run and enabled; V(settled) leaves one alone that does not run.
+      - V(enabled) has it start at the next boot, and neither starts nor restarts it now.
       - V(stopped) stops and disables Docker and containerd, and is refused while containers run unless
         O(stop_containers).
     type: str
-    choices: [started, settled, stopped]
+    choices: [started, enabled, settled, stopped]
     default: started
   act: {description: 'With false, only reports what is needed, as check mode does.', type: bool, default: true}
   stop_containers: {description: Whether V(stopped) stops running containers., type: bool, default: false}
@@ -178,7 +179,7 @@ def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["started", "settled", "stopped"], "default": "started"},
+            "state": {"type": "str", "choices": ["started", "enabled", "settled", "stopped"], "default": "started"},
             "act": {"type": "bool", "default": True},
             "stop_containers": {"type": "bool", "default": False},
             "config": {"type": "path", "default": "/etc/docker/daemon.json"},
@@ -194,7 +195,7 @@ def main() -> None:
         module.exit_json(
             changed=changed, reasons=["Docker is to go"] if changed else [], pending="", containers=running
         )
-    wanted = module.params["state"] == "started"
+    wanted = module.params["state"] in ("started", "enabled")
     users = docker_process.rootless()
     if users and wanted:
         module.warn(
@@ -209,6 +210,8 @@ def main() -> None:
             % (" and ".join(masked), " ".join(masked))
         )
     plan = tools.judge(seen, wanted)
+    if module.params["state"] == "enabled":
+        plan = plan.at_boot()
     ask = plan.disturbs and seen.unit(tools.DOCKER).running
     info, keys = docker_process.info(INFO_SECONDS) if ask else None, services.keys()
     pending = tools.obstacle(plan, running, info, keys)

@@ -21,6 +21,8 @@ options:
     default: present
   config: {description: Dotted keys of C(config.toml) and their values., type: dict, default: {}}
   persistence: {description: Whether the persistence daemon is to run., type: bool, default: true}
+  started: {description: Whether the services are to run now; with false only from the next boot on., type: bool,
+    default: true}
   config_file: {description: The toolkit's configuration., type: path,
     default: /etc/nvidia-container-runtime/config.toml}
   cdi_file: {description: The specification., type: path, default: /var/run/cdi/nvidia.yaml}
@@ -138,6 +140,8 @@ class Toolkit:
         names = [*nvidia_toolkit.REFRESH_UNITS, nvidia_toolkit.PERSISTENCE_UNIT]
         units = nvidia_toolkit.parse_units(run(["systemctl", "show", UNIT_PROPERTIES, *names]))
         actions = nvidia_toolkit.unit_actions(units, self.params["persistence"], bool(self.driver or self.gpus))
+        if not self.params["started"]:
+            actions = [(verb, name) for verb, name in actions if verb == "enable"]
         for verb, name in actions:
             if not self.check_mode:
                 run(["systemctl", verb, name])
@@ -184,6 +188,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "config": {"type": "dict", "default": {}},
             "persistence": {"type": "bool", "default": True},
+            "started": {"type": "bool", "default": True},
             "config_file": {"type": "path", "default": "/etc/nvidia-container-runtime/config.toml"},
             "cdi_file": {"type": "path", "default": "/var/run/cdi/nvidia.yaml"},
             "originals": {"type": "path", "default": tools.ORIGINALS},

@@ -451,6 +451,8 @@ def test_an_image_is_installed_and_starts_nothing(hook):
     outcome = hook("image")
     assert (outcome.code, outcome.report["role"]) == (0, "image")
     assert [(run["playbook"], run["skip_tags"]) for run in outcome.runs] == [("site", ("register",))]
+    started = {name: value for name, value in outcome.runs[0]["variables"].items() if name.endswith("_started")}
+    assert started == {"docker_started": False, "nvidia_container_toolkit_started": False}
     sealed = hook("image", "--seal")
     assert [run["playbook"] for run in sealed.runs] == ["site", "seal_image"]
 

@@ -124,6 +124,16 @@ def test_a_first_start(node: Node, service: Run) -> None:
     ]
 
 
+def test_an_image_has_docker_started_by_its_first_boot(node: Node, service: Run, tmp_path: Path) -> None:
+    node.change("docker.service", "ActiveState=active", "ActiveState=inactive")
+    node.change("docker.service", "UnitFileState=enabled", "UnitFileState=disabled")
+    write(tmp_path / "config.toml", "", STARTED + 10)
+    assert service(state="enabled")["changed"]
+    assert node.calls == ["enable docker.service"]
+    node.change("docker.service", "UnitFileState=disabled", "UnitFileState=enabled")
+    assert not service(state="enabled")["changed"]
+
+
 def test_a_docker_that_does_not_start_shows_its_log(node: Node, service: Run, tmp_path: Path) -> None:
     write(tmp_path / "daemon.json", "{}", STARTED + 10)
     node.fails = "restart docker.service"

@@ -129,6 +129,13 @@ def test_services(run_module: Run, node: Node) -> None:
     assert node.calls == ["systemctl enable nvidia-cdi-refresh.path", "systemctl start nvidia-cdi-refresh.path"]
 
 
+def test_services_of_an_image_are_started_by_its_first_boot(run_module: Run, node: Node) -> None:
+    (node.root / "run/cdi/nvidia.yaml").write_text(node.specification)
+    node.units = UNITS.replace("=enabled", "=disabled").replace("=active", "=inactive")
+    assert keep(run_module, node, started=False)["changes"] == ["nvidia-cdi-refresh.path: enable"]
+    assert node.calls == ["systemctl enable nvidia-cdi-refresh.path"]
+
+
 def test_a_program_that_fails_is_named_with_its_cause(run_module: Run, node: Node) -> None:
     node.failing = "nvidia-ctk"
     result = keep(run_module, node)
