@@ -56,7 +56,7 @@ probe-image: ## Make a small image for validate_image and push it (REGISTRY=host
 	validate/image/build "$(REGISTRY)" $(SUITE)
 
 ##@ Tests
-.PHONY: test lint unit static render role test-sandbox test-matrix test-mixed test-breaks
+.PHONY: test lint unit static render role test-sandbox test-lifecycle test-matrix test-mixed test-breaks
 # One pytest run over everything, so that its summary is the last line and counts all of it.
 test: venv ## Run everything: lint, unit, static, render, role and sandbox tests
 	$(PYTEST)
@@ -79,6 +79,9 @@ role: venv ## One role on sandbox nodes (ROLE=enroot)
 
 test-sandbox: venv ## Everything that needs the sandbox; starts it
 	$(PYTEST) -m 'sandbox or role'
+
+test-lifecycle: venv ## Lifecycle hooks on nodes laid out as HyperPod's and ParallelCluster's; sandboxes of its own
+	$(PYTEST) tests/lifecycle
 
 # Python releases that have no name on PATH are left out, and with them what only they can run.
 test-mixed: venv ## A cluster with two Slurms, the newer one of Debian's unstable release

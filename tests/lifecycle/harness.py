@@ -1,0 +1,200 @@
+"""Nodes laid out as a platform's images are, and hooks started on them as the platform does."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cluster import image_cache, nodes, plan
+from cluster.process import Result
+from cluster.settings import Settings
+from cluster.steps import Steps
+from cluster.up import Up
+
+from tests.lifecycle import bundles
+from tests.lifecycle.bundles import Bundle
+from tests.lifecycle.server import Server
+from tests.sandbox.harness import ROOT, Sandbox, driver
+
+LAYOUTS = ROOT / "molecule"
+COMPUTE = 3
+PYTHON = "3.13"
+# What the platform gives a hook.
+HOOK_SECONDS = 900
+# As site.yml of the hooks' site has it: a test need not wait as long as a cloud.
+SITE = {"spread_seconds": 3, "flush_seconds": 1, "file_wait_seconds": 10, "controller_wait_seconds": 240}
+# Whatever is not the distribution's own mirror has to go through the proxy, which leads nowhere.
+DIRECT = 'Acquire::http::Proxy "DIRECT"; Acquire::https::Proxy "DIRECT";'
+IMAGE = "head:5000/slipway/busybox:1"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A hook that has ended on a node."""
+
+    node: str
+    code: int
+    output: str
+    seconds: float
+    report: Mapping[str, Any]
+
+    @property
+    def last_line(self) -> str:
+        return self.output.strip().splitlines()[-1] if self.output.strip() else ""
+
+    @property
+    def changed(self) -> list[str]:
+        """Return the tasks that changed something."""
+        return [task["name"] for task in self.report.get("tasks", []) if task.get("changed")]
+
+    def succeeded(self) -> Ended:
+        assert self.code == 0, f"{self.node}: exit code {self.code}\n{self.output[-6000:]}"
+        return self
+
+    def unchanged(self) -> Ended:
+        self.succeeded()
+        assert self.changed == [], f"{self.node}: {self.changed}\n{self.output[-3000:]}"
+        assert "nothing had to be changed" in self.last_line, self.last_line
+        return self
+
+
+@dataclass
+class Nodes:
+    """A sandbox whose nodes are laid out, and what their hooks are handed over."""
+
+    sandbox: Sandbox
+    server: Server
+    platform: str
+    bundle: Bundle = field(init=False)
+
+    @property
+    def settings(self) -> Settings:
+        return self.sandbox.settings
+
+    @property
+    def gateway(self) -> str:
+        """Return this machine's address as the nodes see it."""
+        return self.sandbox.ask("head", "ip route show default | cut -d' ' -f3")
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.gateway}:{self.server.port}"
+
+    def address(self, node: str) -> str:
+        return self.sandbox.cluster.node(node).address
+
+    def proxy(self) -> str:
+        """Return the assignments that send everything but the bundle to the proxy."""
+        return f"http_proxy={self.url} https_proxy={self.url} no_proxy={self.gateway}"
+
+    def make_bundle(self, plugins: Path | None = None, **variables: Any) -> Bundle:
+        """Make a bundle of this sandbox's site, which the server hands out."""
+        site = bundles.make_site(self.sandbox, self.settings.state / "site", SITE, **variables)
+        made = bundles.make_bundle(self.sandbox, site, self.url, plugins, PYTHON)
+        for path in (made.archive, made.script):
+            target = self.settings.state / "served" / path.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes())
+        return made
+
+    def make_image(self, node: str) -> Ended:
+        """Run the image hook on a node, and take the plugin that it had to build into a bundle for all others."""
+        self.bundle = self.make_bundle()
+        ended = self.run(node, "image", self.single("image", "--seal"), self.proxy()).succeeded()
+        plugins = self.settings.state / "plugins"
+        plugins.mkdir(exist_ok=True)
+        find = "find /var/lib/slipway/lifecycle -path '*/.cache/*' -name 'spank_pyxis-*.so*'"
+        for path in self.sandbox.ask(node, find).split():
+            source = f"{self.sandbox.cluster.node(node).id}:{path}"
+            self.sandbox.podman("cp", source, str(plugins / Path(path).name))
+        self.bundle = self.make_bundle(plugins)
+        return ended
+
+    # Layout
+
+    def lay_out(self, node: str, *arguments: str) -> None:
+        """Have a node look like one of the platform's image that was just started."""
+        common = (LAYOUTS / "sandbox/opt_slurm.sh").read_text(encoding="utf-8")
+        own = (LAYOUTS / self.platform / "node.sh").read_text(encoding="utf-8")
+        self.sandbox.alter(node, f"set -- {' '.join(arguments)}\n{common}\n{own}")
+
+    def mirror_directly(self, node: str) -> None:
+        """Let apt, and nothing else, reach the distribution's mirror past the proxy."""
+        self.sandbox.alter(node, f"echo '{DIRECT}' > /etc/apt/apt.conf.d/90direct")
+
+    def renew(self, node: str) -> None:
+        """Put a new machine in the place of a node, as a platform replaces one."""
+        podman = self.sandbox.podman
+        podman("rm", "--force", "--volumes", "--time=0", self.sandbox.cluster.node(node).id)
+        up = Up(self.settings, Steps(self.settings.state / "log"), podman, self.sandbox.cluster.cgroup)
+        planned = plan.make(self.settings, up.usable())
+        recipe = image_cache.node_recipe(podman, planned.distribution)
+        images, _cached = image_cache.ensure(podman, recipe, self.settings.cache, print)
+        network = up.network(planned)
+        nodes.start(podman, self.settings, planned, images, network, self.sandbox.cluster.cgroup)
+        nodes.wait_ready(podman, [item for item in up.usable() if item.node == node])
+        up.save(planned, network)
+        self.sandbox.look()
+        self.mirror_directly(node)
+
+    # Hooks
+
+    def run(self, node: str, hook: str, command: str, environment: str = "") -> Ended:
+        """Run a hook's command on a node, as the platform would: no terminal, hardly an environment."""
+        begin = time.monotonic()
+        script = f"cd /tmp && env -i PATH=/usr/bin:/bin {environment} {command} </dev/null 2>&1"
+        result: Result = self.sandbox.execute(node, script, seconds=HOOK_SECONDS)
+        seconds = time.monotonic() - begin
+        text = self.sandbox.execute(node, f"cat /var/log/slipway/{hook}.json").stdout
+        sys.stdout.write(f"--- {hook} on {node}: exit {result.code} after {seconds:.0f} s\n{result.output[-8000:]}\n")
+        return Ended(node, result.code, result.output, seconds, json.loads(text) if text else {})
+
+    def run_everywhere(self, names: Iterable[str], hook: str, command: str, environment: str = "") -> dict[str, Ended]:
+        """Run a hook on several nodes, started in the same moment."""
+        wanted = list(names)
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            ended = list(pool.map(lambda node: self.run(node, hook, command, environment), wanted))
+        return {item.node: item for item in ended}
+
+    def single(self, hook: str, *arguments: str) -> str:
+        """Return the command of a platform that hands over one file under a random name, and deletes it."""
+        fetch = f"curl -sS -o $f {self.url}/{self.bundle.script.name}"
+        words = " ".join([hook, *arguments])
+        return f"bash -c 'f=$(mktemp); {fetch} && chmod +x $f && $f {words}; c=$?; rm -f $f; exit $c'"
+
+    def container_job(self, node: str) -> None:
+        """A container job of an ordinary account runs in its image on a node."""
+        job = f"timeout 120 /opt/slurm/bin/srun --nodelist={node} --container-image={IMAGE} cat /etc/os-release"
+        result = self.sandbox.execute("login1", job, "member", 150)
+        assert "ID=slipway-test" in result.stdout, f"{node}: {result.output}"
+        assert "error: spank" not in result.output, result.output
+
+    def wait_idle(self, names: Iterable[str], seconds: float = 90) -> None:
+        """Wait until Slurm has nodes ready for jobs."""
+        wanted, deadline, found = set(names), time.monotonic() + seconds, ""
+        while time.monotonic() < deadline:
+            found = self.sandbox.execute("head", "/opt/slurm/bin/sinfo -hN -o '%N %T'").stdout
+            if wanted <= {line.split()[0] for line in found.splitlines() if line.endswith((" idle", " mixed"))}:
+                return
+            time.sleep(1)
+        raise AssertionError(f"not idle after {seconds} s: {found}")
+
+    def service(self, node: str, unit: str) -> str:
+        return self.sandbox.execute(node, f"systemctl is-active {unit}").stdout.strip()
+
+
+def bring_up(settings: Settings, server: Server, platform: str) -> Nodes:
+    """Bring up a sandbox that is not converged, with its artifacts locked."""
+    driver("down", {"SANDBOX_NAME": settings.name})
+    driver("up", {"SANDBOX_NAME": settings.name, "SANDBOX_COMPUTE": str(settings.compute or COMPUTE)})
+    bundles.lock(settings)
+    made = Nodes(Sandbox(settings), server, platform)
+    for node in made.sandbox.nodes:
+        made.mirror_directly(node)
+    return made
