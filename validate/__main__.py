@@ -46,7 +46,7 @@ def add_options(run: argparse.ArgumentParser) -> None:
         ("tier", "quick, standard or deep"), ("image", "image of the container step, best a .sqsh that all nodes see"),
         ("user", "account that submits"), ("partition", "Slurm partition"), ("account", "Slurm account"),
         ("reservation", "Slurm reservation"), ("kind", "profile of all nodes, where their hardware does not say it"),
-        ("only", "only these checks, separated by commas"), ("allow", "rights of the run: root, operator, network"),
+        ("only", "only these checks, separated by commas"), ("runtimes", "what the site installs, separated by commas"), ("allow", "rights of the run: root, operator, network"),
         ("immediate", "how long a busy node is waited for (s)"), ("chunk-size", "nodes in one allocation, at most 64"),
     ):  # fmt: skip
         run.add_argument(f"--{name}", dest=f"set_{name.replace('-', '_')}", help=text)

@@ -158,6 +158,11 @@ CONTAINER = (
         "ls -l the hook: it must be executable; run it with enroot start on this node",
     ),
     Rule(
+        r"source path does not exist: (\S+)|failed to mount: (\S+) at \S+ No such file or directory",
+        "a directory to mount is missing on this node: {0}",
+        "ls -ld it on this node: is its file system mounted?",
+    ),
+    Rule(
         r"couldn't bind|failed to mount: (\S+)",
         "a path could not be mounted into the container: {0}",
         "ls -ld the path on this node, as the user",
@@ -167,11 +172,6 @@ CONTAINER = (
         "the image's python3 lacks its standard library ({0})",
         "choose an image with a whole python3 (validate_image)",
         "user",
-    ),
-    Rule(
-        r"source path does not exist: (\S+)",
-        "a directory to mount is missing on this node: {0}",
-        "ls -ld it on this node: is its file system mounted?",
     ),
     Rule(
         r"failed to execute: (\S+): No such file or directory",

@@ -27,6 +27,8 @@ from validate.model import (
 
 ANSWERED = "N-01"
 STARTED = "C-01"
+# What must hold on the submit host before a job can begin anywhere.
+SUBMITTING = ("H-01", "H-04", "H-03", "H-07")
 REASONS = {
     "down": "bring it back: scontrol show node, then scontrol update state=resume",
     "drained": "mend what the reason says, then: scontrol update nodename={name} state=resume",
@@ -47,18 +49,17 @@ def judge(
     stopped = bool(cluster.get("interrupted"))
     kind_of = {node["name"]: kinds.of(node, hosts.get(node["name"]), profiles, settings) for node in roster}
     fleets = _fleets(roster, hosts, kind_of)
-    verdicts: list[Verdict] = []
+    cells: dict[str, dict[str, Verdict]] = {}
     for node in roster:
         name = node["name"]
         host = hosts.get(name)
         answered = reachability(node, host, stopped)
-        verdicts.append(answered)
+        cells[name] = found = {ANSWERED: answered}
         if answered.status != PASS or host is None:
             continue
         profile = kind_of[name]
         fleet = fleets[profile.kind, node["role"]]
         others = {check: record.get("observed") for check, record in host["checks"].items()}
-        found = {}
         for check, entry in entries.items():
             if (entry.check.step == "submit") != (node["role"] == "login"):
                 continue
@@ -69,8 +70,22 @@ def judge(
                 cluster=cluster, received=record.get("received") if record else None,
             )  # fmt: skip
             found[check] = _verdict(entry, host, record, context)
-        verdicts += _blocked(found, entries)
-    return verdicts
+        if not stopped:
+            cells[name] = _cut_off(found, host, entries)
+    logins = [cells[node["name"]] for node in roster if node["role"] == "login"]
+    others_of = {"login": [cells[node["name"]] for node in roster if node["role"] != "login"]}
+    return [
+        verdict
+        for node in roster
+        for verdict in _blocked(
+            cells[node["name"]], entries, others_of.get(node["role"], logins[:1]), _given(hosts.get(node["name"]))
+        )
+    ]
+
+
+def _given(host: Mapping[str, Any] | None) -> bool:
+    """Return whether Slurm's refusal of a host may be the submit host's doing: no job of anybody is on it."""
+    return host is None or not host["refused"] or bool(host["refused"]["jobs"])
 
 
 def _fleets(
@@ -185,30 +200,66 @@ def _absent(check: Check, host: Mapping[str, Any], context: Context) -> Finding:
                    found.fix, found.who)  # fmt: skip
 
 
-def _blocked(found: Mapping[str, Verdict], entries: Mapping[str, Entry]) -> list[Verdict]:
-    """Return the verdicts with those that another failure explains as BLOCKED by it.
-
-    What passed has its own evidence and stays. A check names in ``after`` what explains it, directly or further on.
-    """
-    result = []
+def _cut_off(
+    found: Mapping[str, Verdict], host: Mapping[str, Any], entries: Mapping[str, Entry]
+) -> dict[str, Verdict]:
+    """Return the verdicts with those that a killed probe never came to as BLOCKED by the check that it was at."""
+    result, first = dict(found), dict[str, str]()
     for check, verdict in found.items():
-        by = _root(check, found, entries, frozenset()) if verdict.status in (FAIL, ERROR, NO_RESULT) else ""
-        if by:
-            said = f"{verdict.status}: {verdict.observed}"
-            result.append(Verdict(verdict.node, check, BLOCKED, said, verdict.expected, by=by, seconds=verdict.seconds))
-        else:
-            result.append(verdict)
+        step = entries[check].check.step if check in entries else ""
+        seen = host["steps"].get(step, {})
+        if "hello" not in seen or "bye" in seen or verdict.status != NO_RESULT or check in host["checks"]:
+            continue
+        if step in first:
+            result[check] = _by(verdict, first[step])
+        first.setdefault(step, check)
     return result
 
 
-def _root(check: str, found: Mapping[str, Verdict], entries: Mapping[str, Entry], seen: frozenset[str]) -> str:
+def _by(verdict: Verdict, cause: str) -> Verdict:
+    """Return a verdict that another check explains."""
+    said = f"{verdict.status}: {verdict.observed}"
+    return Verdict(verdict.node, verdict.check, BLOCKED, said, verdict.expected, by=cause, seconds=verdict.seconds)
+
+
+def _blocked(
+    found: Mapping[str, Verdict], entries: Mapping[str, Entry], elsewhere: Sequence[Mapping[str, Verdict]], given: bool
+) -> list[Verdict]:
+    """Return the verdicts with those that another failure explains as BLOCKED by it.
+
+    What passed has its own evidence and stays. A check names in ``after`` what explains it, directly or further on;
+    ``elsewhere`` are the hosts on which those of its checks are that this one does not have: the submit host of a
+    node, the nodes of a submit host. Where a submit host cannot submit, no node is to blame for its silence.
+    """
+    result = []
+    for check, verdict in found.items():
+        by = ""
+        if verdict.status in (FAIL, ERROR, NO_RESULT):
+            after = entries[check].check.after if check in entries else ()
+            if check == ANSWERED and not given:
+                after = SUBMITTING
+            by = _root(after, found, entries, elsewhere, frozenset((check,)))
+        result.append(_by(verdict, by) if by else verdict)
+    return result
+
+
+def _root(
+    after: Sequence[str],
+    found: Mapping[str, Verdict],
+    entries: Mapping[str, Entry],
+    elsewhere: Sequence[Mapping[str, Verdict]],
+    seen: frozenset[str],
+) -> str:
     """Return the first check along ``after`` that failed by itself, '' where none did."""
-    for earlier in entries[check].check.after if check in entries else ():
+    for earlier in after:
         if earlier in seen:
             continue
-        deeper = _root(earlier, found, entries, seen | {check})
-        if deeper:
-            return deeper
-        if earlier in found and found[earlier].status in (FAIL, NO_RESULT):
-            return earlier
+        for where in [found] if earlier in found else elsewhere:
+            further = entries[earlier].check.after if earlier in entries else ()
+            others = elsewhere if where is found else [found]
+            deeper = _root(further, where, entries, others, seen | {earlier})
+            if deeper:
+                return deeper
+            if earlier in where and where[earlier].status in (FAIL, NO_RESULT):
+                return earlier
     return ""

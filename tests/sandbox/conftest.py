@@ -24,6 +24,7 @@ ORDER = (
     "idempotence",
     "preflight",
     "drift",
+    "fault_bench",
     "registry",
     "docker",
     "nvidia_container_toolkit",

@@ -15,7 +15,7 @@ CHECK = Check(
     step="one_gpu",
     cause="devices are not confined: ConstrainDevices is off, or this slurmd was started before it was set (pyxis#47)",
     fix="ConstrainDevices=yes in cgroup.conf; restart slurmd on this node",
-    after=("C-01", "N-03"),
+    after=("C-01", "N-03", "H-05"),
     needs=("gpu_devices",),
 )
 

@@ -15,6 +15,7 @@ CHECK = Check(
     step="host",
     cause="this node reads another plugstack.conf than the others, or pyxis is registered twice in it",
     fix="playbooks/site.yml keeps exactly one line; delete others by hand, then scontrol reconfigure",
+    after=("H-04",),
 )
 
 
