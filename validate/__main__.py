@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from validate import catalogue, direct, history, plan, results, settings, suite
+from validate import catalogue, direct, history, plan, results, settings, suite, tending
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
         help="ssh: the checks of the nodes alone, where Slurm is down",
     )
     run.add_argument("--dry-run", action="store_true", help="print nodes, commands, time and GPU-hours; run nothing")
+    run.add_argument("--drain", action="store_true", help="drain the nodes that fail, few and never over a reason")
+    run.add_argument("--resume", action="store_true", help="resume the nodes that --drain drained and that pass now")
     report = verbs.add_parser("report", help="judge stored results again")
     report.add_argument("results", type=Path)
     for verb in (run, report):
@@ -46,7 +48,9 @@ def add_options(run: argparse.ArgumentParser) -> None:
         ("tier", "quick, standard or deep"), ("image", "image of the container step, best a .sqsh that all nodes see"),
         ("user", "account that submits"), ("partition", "Slurm partition"), ("account", "Slurm account"),
         ("reservation", "Slurm reservation"), ("kind", "profile of all nodes, where their hardware does not say it"),
-        ("only", "only these checks, separated by commas"), ("runtimes", "what the site installs, separated by commas"), ("allow", "rights of the run: root, operator, network"),
+        ("only", "only these checks, separated by commas"), ("runtimes", "what the site installs, separated by commas"),
+        ("allow", "rights of the run: root, operator, network"),
+        ("operator", "account that drains and resumes"), ("drain-percent", "how many of the nodes a run may drain (%)"),
         ("immediate", "how long a busy node is waited for (s)"), ("chunk-size", "nodes in one allocation, at most 64"),
     ):  # fmt: skip
         run.add_argument(f"--{name}", dest=f"set_{name.replace('-', '_')}", help=text)
@@ -89,7 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(plan.dry_run(prepared.plan, chosen))
         return 0
-    document = {**suite.run(prepared, progress_line(sys.stderr)), "history": history.load(arguments.output)}
+    progress = progress_line(sys.stderr)
+    if arguments.drain or arguments.resume:
+        document = tending.run(prepared, arguments.drain, arguments.resume, progress)
+    else:
+        document = suite.run(prepared, progress)
+    document["history"] = history.load(arguments.output)
     code = finish(document, arguments.output)
     history.save(results.judged(document), arguments.output)
     return code

@@ -14,6 +14,7 @@ ARGUMENT_LIMIT = 131_072
 # What the probe and the launcher are made of, besides the checks.
 PROBE = ("model", "framing", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
 LAUNCHER = ("framing", "step", "launcher")
+STEWARD = (*LAUNCHER, "drain", "steward")
 
 # Runs before anything else there: gives `import validate.x` the sources out of SOURCES.
 LOADER = """

@@ -200,9 +200,7 @@ def _absent(check: Check, host: Mapping[str, Any], context: Context) -> Finding:
                    found.fix, found.who)  # fmt: skip
 
 
-def _cut_off(
-    found: Mapping[str, Verdict], host: Mapping[str, Any], entries: Mapping[str, Entry]
-) -> dict[str, Verdict]:
+def _cut_off(found: Mapping[str, Verdict], host: Mapping[str, Any], entries: Mapping[str, Entry]) -> dict[str, Verdict]:
     """Return the verdicts with those that a killed probe never came to as BLOCKED by the check that it was at."""
     result, first = dict(found), dict[str, str]()
     for check, verdict in found.items():

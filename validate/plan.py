@@ -102,20 +102,22 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
             "operating system than the nodes', for example a path of a .sqsh file that every node sees"
         )
     usable = [node for node in nodes if not node["unusable"]]
-    groups: dict[tuple[int, bool, str], list[str]] = {}
+    groups: dict[tuple[int, bool, str, str], list[str]] = {}
     for node in usable:
         # A node with jobs on it would make the others of its chunk wait.
         busy = node["state"] not in ("idle", "unknown")
         # Not every node is in the default partition.
         partition = settings.partition or next(iter(node.get("partitions") or ()), "")
-        groups.setdefault((node["gpus"], busy, partition), []).append(node["name"])
+        # What the suite drained is reserved for it while it is tried again.
+        reservation = node.get("reservation") or settings.reservation
+        groups.setdefault((node["gpus"], busy, partition, reservation), []).append(node["name"])
     chunks = []
-    for (gpus, busy, partition), names in groups.items():
+    for (gpus, busy, partition, reservation), names in groups.items():
         size = 1 if busy else settings.chunk_size
         chunks += [
             {
                 "nodes": names[at : at + size],
-                "options": allocation_options(gpus, replace(settings, partition=partition)),
+                "options": allocation_options(gpus, replace(settings, partition=partition, reservation=reservation)),
                 "alike": f"{gpus} {partition}",
             }
             for at in range(0, len(names), size)

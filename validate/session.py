@@ -58,50 +58,77 @@ def submit_host(name: str, variables: Mapping[str, Any], user: str) -> Submit:
     return Submit(name, tuple(words))
 
 
-def converse(host: Submit, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a launcher's events as they come; leaving the loop, by an interrupt too, has it cancel its jobs.
+class Conversation:
+    """A program on a submit host, to which orders are told and which answers in events.
 
-    Raises CannotStart where the host cannot be reached or has no usable Python.
+    ``close`` ends its stdin: it takes back what it must, and ends. So does our own end, whatever brings that.
     """
-    program = bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
-    python = "python3" if host.words else sys.executable
-    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in the end, as what writes to it
-    process = subprocess.Popen(
-        host.command([python, "-I", "-u", "-c", BOOT]),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # A file and not a pipe: nobody reads it before the end.
-        stderr=errors,
-        text=True,
-        # Ctrl-C reaches us alone; the launcher hears of it by its stdin.
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    done = False
-    try:
+
+    def __init__(self, host: Submit, program: str, order: Mapping[str, Any]) -> None:
+        """Start it with its order."""
+        python = "python3" if host.words else sys.executable
+        self.host = host
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in the end, as what writes to it
+        self.process = subprocess.Popen(
+            host.command([python, "-I", "-u", "-c", BOOT]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A file and not a pipe: nobody reads it before the end.
+            stderr=self.errors,
+            text=True,
+            # Ctrl-C reaches us alone; the program hears of it by its stdin.
+            start_new_session=True,
+        )
+        self._say(program)
+        self._say(order)
+
+    def _say(self, content: Any) -> None:
+        assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(program) + "\n" + json.dumps(order) + "\n")
-            process.stdin.flush()
-        for line in process.stdout:
+            self.process.stdin.write(json.dumps(content) + "\n")
+            self.process.stdin.flush()
+
+    def tell(self, content: Mapping[str, Any]) -> None:
+        """Send one more line."""
+        self._say(content)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield what it says to its end; CannotStart where it ends before it is done."""
+        assert self.process.stdout is not None
+        done = False
+        for line in self.process.stdout:
             event = launcher.decode(line)
             if event is None:
                 continue
             done = done or event["event"] == "done"
             yield event
         if not done:
-            errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip()[-2000:]
+            self.errors.seek(0)
+            said = self.errors.read().decode("utf-8", "replace").strip()[-2000:]
             raise CannotStart(
-                f"the launcher on {host.name} did not end well: {said or 'it said nothing'}\n"
-                f"try: {shlex.join(host.command(['python3', '--version']))}"
+                f"the launcher on {self.host.name} did not end well: {said or 'it said nothing'}\n"
+                f"try: {shlex.join(self.host.command(['python3', '--version']))}"
             )
-    finally:
+
+    def close(self) -> None:
+        """Have it end, and wait for that."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+            self.process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(45)
-        if process.poll() is None:
-            process.kill()
-        process.stdout.close()
-        errors.close()
+            self.process.wait(45)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+def converse(host: Submit, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a launcher's events as they come; leaving the loop, by an interrupt too, has it cancel its jobs.
+
+    Raises CannotStart where the host cannot be reached or has no usable Python.
+    """
+    program = bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
+    with contextlib.closing(Conversation(host, program, order)) as conversation:
+        yield from conversation.events()

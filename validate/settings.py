@@ -26,7 +26,9 @@ class Settings:
     ``immediate`` is how long a node may stay busy before it is NO_RESULT (s), ``chunk_size`` how many nodes share an
     allocation, ``container_start`` how long a container may take to start (s), ``site_mounts`` file systems that
     every node must have, ``workloads`` what ``workload_image`` holds, ``build_images`` the two images of a build in two
-    stages, ``cpu_bind`` the site's srun option, ``docker_escape`` (allow, warn, refuse) whether docker may leave a job.
+    stages, ``cpu_bind`` the site's srun option, ``docker_escape`` (allow, warn, refuse) whether docker may leave a job,
+    ``operator`` the account that drains ('' for Ansible's own), ``drain_percent`` how many of the nodes one run may
+    drain.
     """
 
     image: str = ""
@@ -52,6 +54,8 @@ class Settings:
     chunk_size: int = 48
     immediate: int = 10
     container_start: int = 120
+    operator: str = ""
+    drain_percent: int = 5
 
     def record(self) -> dict[str, Any]:
         """Return them for the results and the probe."""

@@ -21,10 +21,14 @@ STANDIN = "standin"
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be accepted: submit hosts, the first of which submits; the inventory's nodes, None without one."""
+    """What is to be accepted: submit hosts, the first of which submits; the inventory's nodes, None without one.
+
+    ``operator`` is the first submit host as the account that drains and resumes.
+    """
 
     submits: tuple[session.Submit, ...]
     inventory: tuple[str, ...] | None
+    operator: session.Submit
 
 
 @dataclass
@@ -42,9 +46,12 @@ class Prepared:
 def target(site: Site | None, settings: Settings) -> Target:
     """Return the target of an inventory, or this very host with Slurm's own list."""
     if site is None:
-        return Target((session.Submit("localhost"),), None)
+        own = session.submit_host("localhost", {"ansible_connection": "local"}, settings.operator)
+        return Target((session.Submit("localhost"),), None, own)
     hosts = tuple(session.submit_host(name, site.variables.get(name, {}), settings.user) for name in site.login)
-    return Target(hosts, site.compute)
+    first = site.login[0]
+    operator = session.submit_host(first, site.variables.get(first, {}), settings.operator)
+    return Target(hosts, site.compute, operator)
 
 
 def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Prepared:

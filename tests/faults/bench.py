@@ -31,7 +31,7 @@ ROWS = pytest.StashKey[list[tuple[str, str, str, str]]]()
 
 # What a fault may touch, and what it must leave as it was; a slash: the entry itself, not what is in it.
 PICTURE = (
-    "/etc/enroot", "/etc/slurm", "/etc/docker", "/etc/apptainer", "/etc/group", "/etc/hosts.allow", "/etc/systemd/system",
+    "/etc/enroot", "/etc/slurm", "/etc/docker", "/etc/apptainer", "/etc/group", "/etc/systemd/system",
     "/run/systemd/system", "/usr/local", "/usr/bin/enroot/", "/usr/bin/enroot-aufs2ovlfs/", "/usr/bin/apptainer/",
     "/usr/bin/enroot-mksquashovlfs/", "/usr/bin/python3/", "/usr/lib/enroot", "/usr/share/enroot", "/run/docker.sock/",
     "/scratch/slipway/enroot/data", "/scratch/slipway/enroot/data/", "/scratch/slipway/pyxis/", "/run/reboot-required/",
@@ -72,9 +72,7 @@ def load(kind: str) -> list[Fault]:
         at = tuple(content.get("at") or (["compute1"] if kind == "live" else ["gpu003"]))
         status = content.get("status", NO_RESULT if content["check"] == "N-01" else FAIL)
         hosts = tuple(content.get("hosts") or at)
-        found.append(
-            Fault(path.stem, content["title"], content["check"], content["cause"], status, hosts, content)
-        )
+        found.append(Fault(path.stem, content["title"], content["check"], content["cause"], status, hosts, content))
     return found
 
 
@@ -104,7 +102,9 @@ def line(cell: Verdict) -> str:
 
 def named(fault: Fault, judged: results.Judged) -> str:
     """Return the cause that the check itself named."""
-    return next((cell.cause for cell in judged.verdicts if (cell.node, cell.check) == (fault.hosts[0], fault.check)), "")
+    return next(
+        (cell.cause for cell in judged.verdicts if (cell.node, cell.check) == (fault.hosts[0], fault.check)), ""
+    )
 
 
 # Replayed
@@ -181,10 +181,13 @@ def broken(fault: Fault, sandbox: Sandbox, output: Path) -> results.Judged:
         settle(sandbox)
 
 
+FORGET = "scontrol update nodename={0} state=down reason=fault; scontrol update nodename={0} state=resume"
+
+
 def settle(sandbox: Sandbox, seconds: float = 90) -> None:
     """Wait until every node is idle again, with no job, reservation or reason left."""
-    deadline, said = time.monotonic() + seconds, "nothing"
-    while time.monotonic() < deadline:
+    began, said = time.monotonic(), "nothing"
+    while time.monotonic() < began + seconds:
         said = sandbox.ask(
             "head",
             "sinfo --Node --noheader --format='%N %T %E'; squeue --noheader; "
@@ -192,6 +195,11 @@ def settle(sandbox: Sandbox, seconds: float = 90) -> None:
         )
         if said.splitlines() == [f"{name} idle none" for name in sandbox.computes]:
             return
+        # slurmctld asks a slurmd that was away only after minutes whether a job has ended.
+        if time.monotonic() > began + 15:
+            for row in said.splitlines():
+                if row.split()[1:2] == ["completing"]:
+                    sandbox.ask("head", FORGET.format(row.split()[0]))
         time.sleep(1)
     raise AssertionError(f"not as before:\n{said}")
 
