@@ -56,7 +56,7 @@ probe-image: ## Make a small image for validate_image and push it (REGISTRY=host
 	validate/image/build "$(REGISTRY)" $(SUITE)
 
 ##@ Tests
-.PHONY: test lint unit static render role test-sandbox test-lifecycle test-matrix test-mixed test-breaks
+.PHONY: test lint unit static render role test-sandbox test-lifecycle test-matrix test-mixed test-breaks faults
 # One pytest run over everything, so that its summary is the last line and counts all of it.
 test: venv ## Run everything: lint, unit, static, render, role and sandbox tests
 	$(PYTEST)
@@ -82,6 +82,10 @@ test-sandbox: venv ## Everything that needs the sandbox; starts it
 
 test-lifecycle: venv ## Lifecycle hooks on nodes laid out as HyperPod's and ParallelCluster's; sandboxes of its own
 	$(PYTEST) tests/lifecycle
+
+faults: venv ## Break nodes and results in all known ways: does the acceptance suite name each? (FAULTS_CLEAN=20 good runs)
+	FAULTS=all SANDBOX_COMPUTE=$${SANDBOX_COMPUTE:-3} $(PYTEST) tests/faults tests/sandbox/test_fault_bench.py \
+	  tests/sandbox/test_acceptance.py
 
 # Python releases that have no name on PATH are left out, and with them what only they can run.
 test-mixed: venv ## A cluster with two Slurms, the newer one of Debian's unstable release

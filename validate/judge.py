@@ -252,12 +252,14 @@ def _root(
     for earlier in after:
         if earlier in seen:
             continue
-        for where in [found] if earlier in found else elsewhere:
+        for where in (found, *elsewhere):
+            if earlier not in where:
+                continue
             further = entries[earlier].check.after if earlier in entries else ()
             others = elsewhere if where is found else [found]
             deeper = _root(further, where, entries, others, seen | {earlier})
             if deeper:
                 return deeper
-            if earlier in where and where[earlier].status in (FAIL, NO_RESULT):
+            if where[earlier].status in (FAIL, NO_RESULT):
                 return earlier
     return ""

@@ -11,6 +11,7 @@ import json
 import re
 import signal
 import sys
+import time
 from typing import Any
 
 from validate.drain import check_of, may, refusal
@@ -86,6 +87,10 @@ class Steward:
             self.resumed[node] = reason
             if not self.update(node, "state=resume"):
                 del self.resumed[node]
+        deadline = time.monotonic() + SECONDS
+        # A resumed node takes jobs only after slurmctld has asked its slurmd.
+        while any("NOT_RESPONDING" in self.look(node)[0] for node in self.resumed) and time.monotonic() < deadline:
+            time.sleep(0.5)
 
     def settle(self, decision: dict[str, Any]) -> None:
         """Carry the decision out; a node whose state changed meanwhile is left alone."""
@@ -108,8 +113,10 @@ class Steward:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         for node, reason in self.resumed.items():
-            # Somebody who drained it meanwhile has a reason of their own.
-            if not self.look(node)[1]:
+            # Slurm (24.11) keeps the reason of a resumed node until a job has run there; one that somebody gave
+            # meanwhile is theirs.
+            state, said = self.look(node)
+            if "DRAIN" not in state and said in ("", self.order["resume"][node]):
                 self.update(node, "state=drain", f"reason={reason}")
         for node, reason in self.drained.items():
             if self.look(node)[1] == reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from validate import collect, kinds, plan, reading, session, survey
@@ -106,13 +106,15 @@ def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
     notes: list[str] = []
     started = time.time()
     try:
+        if prepared.plan.chunks:
+            launched = session.converse(prepared.target.submits[0], plan.order(prepared.plan, settings, nonce))
+            follow(launched, hosts, prepared, progress)
+        # Afterwards, because a batch script is to run on a node that answered: on a sick one it would only wait.
+        proven = answered(hosts)
         for host in prepared.target.submits:
             progress(f"{host.name}: checks of the submit host")
-            for event in converse_or_note(host, submit_order(prepared, host, nonce), notes):
+            for event in converse_or_note(host, submit_order(prepared, host, nonce, proven), notes):
                 collect.take(hosts, event)
-        launched = session.converse(prepared.target.submits[0], plan.order(prepared.plan, settings, nonce))
-        if prepared.plan.chunks:
-            follow(launched, hosts, prepared, progress)
     except KeyboardInterrupt:
         prepared.cluster["interrupted"] = True
         notes.append("interrupted: what had not been measured is NO_RESULT; every job of the run was cancelled")
@@ -143,19 +145,35 @@ def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list
         }  # fmt: skip
 
 
-def submit_order(prepared: Prepared, host: session.Submit, nonce: str) -> dict[str, Any]:
-    """Return the order for a submit host's own checks."""
+def answered(hosts: Mapping[str, Any]) -> list[str]:
+    """Return the nodes that answered in as many steps as any node did."""
+    most = max((len(_whole(host)) for host in hosts.values()), default=0)
+    return sorted(name for name, host in hosts.items() if most and len(_whole(host)) == most)
+
+
+def _whole(host: Mapping[str, Any]) -> list[str]:
+    return [step for step, seen in host["steps"].items() if "bye" in seen]
+
+
+def submit_order(prepared: Prepared, host: session.Submit, nonce: str, proven: list[str]) -> dict[str, Any]:
+    """Return the order for a submit host's own checks; ``proven`` are the nodes that a batch script may run on."""
     may = plan.measurable(prepared.entries, prepared.settings)
     entries = {name: entry for name, entry in may.items() if entry.check.step == "submit"}
-    step, job = plan.step_order("submit", entries, prepared.settings), f"validate-{nonce}"
+    job = f"validate-{nonce}"
     usable = [name for chunk in prepared.plan.chunks for name in chunk["nodes"]]
+    reserved = {entry["name"]: entry.get("reservation") for entry in prepared.roster}
+    given = replace(
+        prepared.settings,
+        reservation=next((reserved[name] for name in proven[:1]), "") or prepared.settings.reservation,
+    )
+    step = plan.step_order("submit", entries, given)
     return {
         "action": "probe",
         "nonce": nonce,
         "job": job,
         "name": host.name,
         "program": plan.program_of(entries),
-        "step": {**step, "settings": {**step["settings"], "job": job}, "nodes": usable},
+        "step": {**step, "settings": {**step["settings"], "job": job, "proven": proven[:1]}, "nodes": usable},
     }
 
 

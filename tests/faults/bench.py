@@ -38,7 +38,8 @@ PICTURE = (
     "/run/enroot/",
 )  # fmt: skip
 STATE = r"""
-findmnt --noheadings --raw --output TARGET,FSTYPE,OPTIONS | grep -v '^/\(sys\|proc\|run/user\|run/credentials\)'
+findmnt --noheadings --raw --output TARGET,FSTYPE,OPTIONS | grep -v '^/\(sys\|proc\|run/user\|run/credentials\)' |
+  sed 's/,\(size\|nr_inodes\)=[^,]*//g'
 ls -l /dev | grep -o 'nvidia.*'
 systemctl list-units --failed --plain --no-legend | grep -o '^[^ ]*'
 for unit in slurmd slurmctld munge docker docker-registry; do echo $unit $(systemctl is-active $unit); done
@@ -185,15 +186,15 @@ FORGET = "scontrol update nodename={0} state=down reason=fault; scontrol update 
 
 
 def settle(sandbox: Sandbox, seconds: float = 90) -> None:
-    """Wait until every node is idle again, with no job, reservation or reason left."""
+    """Wait until every node is idle again, with no job or reservation left."""
     began, said = time.monotonic(), "nothing"
     while time.monotonic() < began + seconds:
         said = sandbox.ask(
             "head",
-            "sinfo --Node --noheader --format='%N %T %E'; squeue --noheader; "
+            "sinfo --Node --noheader --format='%N %T'; squeue --noheader; "
             "scontrol --oneliner show reservation | grep -v '^No reservations' || true",
         )
-        if said.splitlines() == [f"{name} idle none" for name in sandbox.computes]:
+        if said.splitlines() == [f"{name} idle" for name in sandbox.computes]:
             return
         # slurmctld asks a slurmd that was away only after minutes whether a job has ended.
         if time.monotonic() > began + 15:

@@ -25,6 +25,7 @@ ORDER = (
     "preflight",
     "drift",
     "fault_bench",
+    "acceptance",
     "registry",
     "docker",
     "nvidia_container_toolkit",

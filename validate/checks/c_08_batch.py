@@ -30,7 +30,19 @@ if [ "$(cat /etc/os-release)" = "$VALIDATE_SYSTEM" ]; then exit {outside}; else 
 def observe(node: Node) -> Any:
     """Submit it and wait; a job that found no node in time is cancelled."""
     image, job = str(node.settings.get("image") or ""), str(node.settings.get("job") or "validate")
-    words = ["sbatch", "--wait", "--nodes=1", f"--job-name={job}", "--output=/dev/null", "--chdir=/", "--time=5"]
+    proven = node.settings.get("proven")
+    if not proven:
+        return {"nowhere": True}
+    words = [
+        "sbatch",
+        f"--nodelist={','.join(proven)}",
+        "--wait",
+        "--nodes=1",
+        f"--job-name={job}",
+        "--output=/dev/null",
+        "--chdir=/",
+        "--time=5",
+    ]
     for name in ("partition", "account", "reservation"):
         if node.settings.get(name):
             words.append(f"--{name}={node.settings[name]}")
@@ -47,6 +59,8 @@ def judge(observed: Any, context: Context) -> Finding:
     """It ran, and not on this system."""
     if "pyxis" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name pyxis")
+    if observed.get("nowhere"):
+        return errored("not tried: no node had answered")
     said = (observed["stderr"] or observed["stdout"]).strip()[:300]
     if observed["code"] == INSIDE:
         return passed("ran in the image")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,22 @@ CHECK = Check(
     cause="pyxis did not clean up behind a step of this run",
     fix="enroot list; enroot remove NAME; container_scope and the epilog's log",
     after=("C-01", "L-01"),
+    seconds=30,
 )
+# A step ends for srun before pyxis has deleted its container, which takes time on a slow disk.
+PATIENCE = 20.0
 
 
 def observe(node: Node) -> Any:
-    """List this job's containers; pyxis removes them when their step ends."""
+    """List this job's containers that stay."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := containers(node)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def containers(node: Node) -> list[str]:
+    """Return what pyxis unpacked for this job."""
     job = os.environ.get("SLURM_JOB_ID", "-")
     paths, found = reading.enroot_paths(node), []
     for key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH"):

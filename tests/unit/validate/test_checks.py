@@ -324,7 +324,9 @@ def test_a_batch_script_asks_for_its_image_by_directive(monkeypatch, tmp_path):
     """The program in sbatch's place keeps what it was handed, and answers as a job inside the image would."""
     write(tmp_path, "sbatch", f'#!/bin/sh\necho "$@" > {tmp_path}/words\ncat > {tmp_path}/script\nexit 42\n', 0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    observed = c_08_batch.observe(Node(settings={"image": "/images/p.sqsh", "job": "validate-ab", "partition": "gpu"}))
+    observed = c_08_batch.observe(
+        Node(settings={"image": "/images/p.sqsh", "job": "validate-ab", "partition": "gpu", "proven": ["n1"]})
+    )
     assert judge("C-08", observed).status == PASS
     assert "--job-name=validate-ab" in (tmp_path / "words").read_text()
     assert "#SBATCH --container-image=/images/p.sqsh\n" in (tmp_path / "script").read_text()
