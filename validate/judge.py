@@ -78,7 +78,12 @@ def judge(
         verdict
         for node in roster
         for verdict in _blocked(
-            cells[node["name"]], entries, others_of.get(node["role"], logins[:1]), _given(hosts.get(node["name"]))
+            cells[node["name"]],
+            entries,
+            others_of.get(node["role"], logins[:1]),
+            _given(hosts.get(node["name"])),
+            # What a stopped run never came to is not the fault of what failed before.
+            (FAIL, ERROR) if stopped else (FAIL, ERROR, NO_RESULT),
         )
     ]
 
@@ -221,7 +226,11 @@ def _by(verdict: Verdict, cause: str) -> Verdict:
 
 
 def _blocked(
-    found: Mapping[str, Verdict], entries: Mapping[str, Entry], elsewhere: Sequence[Mapping[str, Verdict]], given: bool
+    found: Mapping[str, Verdict],
+    entries: Mapping[str, Entry],
+    elsewhere: Sequence[Mapping[str, Verdict]],
+    given: bool,
+    statuses: tuple[str, ...],
 ) -> list[Verdict]:
     """Return the verdicts with those that another failure explains as BLOCKED by it.
 
@@ -232,7 +241,7 @@ def _blocked(
     result = []
     for check, verdict in found.items():
         by = ""
-        if verdict.status in (FAIL, ERROR, NO_RESULT):
+        if verdict.status in statuses:
             after = entries[check].check.after if check in entries else ()
             if check == ANSWERED and not given:
                 after = SUBMITTING
