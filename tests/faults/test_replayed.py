@@ -13,7 +13,7 @@ FAULTS = bench.load("replayed")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
-def test_a_fault_in_stored_results_is_caught_by_its_check(pytestconfig, fault):
+def test_a_fault_in_stored_results_is_caught_by_its_check(pytestconfig: pytest.Config, fault: bench.Fault) -> None:
     judged = bench.replay(fault, good_results.BASES[fault.content.get("base", "simulated")]())
     found = bench.complaints(fault, judged)
     pytestconfig.stash.setdefault(bench.ROWS, []).append(
@@ -23,11 +23,11 @@ def test_a_fault_in_stored_results_is_caught_by_its_check(pytestconfig, fault):
 
 
 @pytest.mark.parametrize("base", good_results.BASES)
-def test_the_good_results_raise_no_alarm(base):
+def test_the_good_results_raise_no_alarm(base: str) -> None:
     assert bench.complaints(None, results.judged(good_results.BASES[base]())) == []
 
 
-def test_the_bench_itself_sees_a_missing_a_false_and_a_wrongly_named_alarm():
+def test_the_bench_itself_sees_a_missing_a_false_and_a_wrongly_named_alarm() -> None:
     drained, slow = (next(fault for fault in FAULTS if fault.name == name) for name in ("not_responding", "start_slow"))
     judged = bench.replay(drained, good_results.simulated())
     assert bench.complaints(drained, judged) == []
@@ -37,7 +37,7 @@ def test_the_bench_itself_sees_a_missing_a_false_and_a_wrongly_named_alarm():
     assert "not FAIL" in bench.complaints(dataclasses.replace(drained, status="FAIL"), judged)[0]
 
 
-def test_there_are_forty_and_more_with_different_names():
+def test_there_are_forty_and_more_with_different_names() -> None:
     live, replayed = bench.load("live"), bench.load("replayed")
     assert len(live) >= 25 and len(live) + len(replayed) >= 40
     titles = [fault.title for fault in (*live, *replayed)]

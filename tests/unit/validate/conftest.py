@@ -93,7 +93,7 @@ def host(name: str, checks: list[str]) -> dict[str, Any]:
     hello = {"hello": 1, "hostname": name, "began": NOW - 1, "epoch": NOW, "release": "debian 13", "hardware": {}}
     records = {}
     for check in checks:
-        observed = copy.deepcopy(GOOD.get(check))
+        observed: Any = copy.deepcopy(GOOD.get(check))
         if check == "C-13":
             observed["SLURMD_NODENAME"] = name
         if check == "M-11":
