@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from bench.usage import Usage
 
 ROW = "{:<36} {:>8} {:>8} {:>8}"
 CHANGED = re.compile(r"^(\S+)\s+:.*\bchanged=([1-9]\d*)", re.MULTILINE)
@@ -13,35 +15,53 @@ CHANGED = re.compile(r"^(\S+)\s+:.*\bchanged=([1-9]\d*)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured, beside its floor, both in seconds."""
+    """What was measured on a number of hosts, beside its floor."""
 
     title: str
     floor_title: str
     goal: float
-    samples: tuple[float, ...]
-    floor_samples: tuple[float, ...]
+    hosts: int
+    samples: tuple[Usage, ...]
+    floor_samples: tuple[Usage, ...]
 
     @property
     def overhead(self) -> float:
         """Seconds by which the medians differ."""
-        return statistics.median(self.samples) - statistics.median(self.floor_samples)
+        return median(self.samples, "wall") - median(self.floor_samples, "wall")
 
     @property
     def ratio(self) -> float:
         """How often the floor's median fits into the other one."""
-        return statistics.median(self.samples) / statistics.median(self.floor_samples)
+        return median(self.samples, "wall") / median(self.floor_samples, "wall")
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same of CPU seconds, of control node and nodes together: others on the machine change it little."""
+        ours, floor = (
+            sum(median(samples, part) for part in ("control", "nodes"))
+            for samples in (self.samples, self.floor_samples)
+        )
+        return ours / floor if floor else 0.0
 
     def figures(self) -> dict[str, object]:
         """Return it as JSON has it."""
         return {
             "title": self.title,
-            "seconds": list(self.samples),
+            "hosts": self.hosts,
+            "seconds": [asdict(sample) for sample in self.samples],
             "floor_title": self.floor_title,
-            "floor_seconds": list(self.floor_samples),
+            "floor_seconds": [asdict(sample) for sample in self.floor_samples],
             "overhead_seconds": round(self.overhead, 2),
             "ratio": round(self.ratio, 2),
+            "cpu_ratio": round(self.cpu_ratio, 2),
+            "control_cpu_seconds_per_host": round(median(self.samples, "control") / self.hosts, 3),
             "goal": self.goal,
         }
+
+
+def median(samples: Sequence[Usage], part: str) -> float:
+    """Return the median of one part of the samples."""
+    return statistics.median(getattr(sample, part) for sample in samples)
 
 
 def row(title: str, samples: Sequence[float]) -> str:
@@ -55,10 +75,16 @@ def table(comparisons: Sequence[Comparison]) -> str:
     for item in comparisons:
         verdict = "within" if item.ratio <= item.goal else "above"
         lines += [
-            row(item.title, item.samples),
-            row(item.floor_title, item.floor_samples),
+            row(item.title, [sample.wall for sample in item.samples]),
+            row(item.floor_title, [sample.wall for sample in item.floor_samples]),
             f"  overhead {item.overhead:.1f} s, ratio {item.ratio:.2f}: {verdict} the goal of {item.goal:g}",
         ]
+        lines += [
+            f"  CPU of {name}: control node {median(samples, 'control'):.1f} s"
+            f" ({median(samples, 'control') / item.hosts:.2f} s a host), nodes {median(samples, 'nodes'):.1f} s"
+            for name, samples in ((item.title, item.samples), (item.floor_title, item.floor_samples))
+        ]
+        lines.append(f"  ratio of CPU seconds {item.cpu_ratio:.2f}")
     return "\n".join(lines)
 
 

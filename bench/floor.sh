@@ -3,6 +3,7 @@
 # with nothing checked, nothing proven and nothing repeatable. Only ever compare with it; never run it on a site.
 # It is written for Debian 13: configless, and with a Slurm that loads plugins on `scontrol reconfigure`.
 # Usage: floor.sh SSH_CONFIG ARTIFACTS CONTROLLER [NODE …]     The controller builds the plugin.
+# GPU_NODES has the names of those that get the NVIDIA container toolkit.
 set -euo pipefail
 
 config=$1 artifacts=$2 controller=$3
@@ -16,12 +17,15 @@ on() {
 }
 
 install_node() {
-    local builds=no
+    local builds=no gpus=no
     if [[ $1 == "$controller" ]]; then
         builds=yes
     fi
+    if [[ " ${GPU_NODES:-} " == *" $1 "* ]]; then
+        gpus=yes
+    fi
     tar -C "$artifacts" -cf - . | on "$1" "mkdir -p $work && tar -xf - -C $work"
-    on "$1" bash -s -- install "$builds" <"$script"
+    on "$1" bash -s -- install "$builds" "$gpus" <"$script"
 }
 
 place_plugin() {

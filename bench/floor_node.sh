@@ -1,12 +1,13 @@
 #!/bin/bash
 # The least that one bare node needs for container jobs. floor.sh starts it on each node.
-# Usage: floor_node.sh install|place|register [yes|no: build the plugin here]
+# Usage: floor_node.sh install|place|register [yes|no: build the plugin here] [yes|no: there are NVIDIA GPUs]
 set -euo pipefail
 
 work=/var/cache/slipway
 plugins=/usr/local/lib/slipway/pyxis
 original=/var/lib/slipway/original
 data=/scratch/slipway
+toolkit=(nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1)
 
 source_archive=$(find "$work" -maxdepth 1 -name 'pyxis-*.tar.gz')
 pyxis=${source_archive##*/pyxis-}
@@ -27,10 +28,20 @@ install_packages() {
     if [[ $1 == yes ]]; then
         packages+=(gcc libc6-dev make libslurm-dev)
     fi
+    if [[ $2 == yes ]]; then
+        packages+=("${toolkit[@]}")
+        install -D -m 644 "$work/nvidia.asc" /etc/apt/keyrings/slipway-nvidia-container-toolkit.asc
+        install -m 644 "$work/nvidia.sources" /etc/apt/sources.list.d/slipway-nvidia-container-toolkit.sources
+        echo nvidia_uvm >/etc/modules-load.d/slipway-nvidia.conf
+    fi
+    rm -f "$work"/nvidia.*
     pin_apptainer
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "${packages[@]}" >/dev/null
+    if [[ $2 == yes ]]; then
+        apt-mark -qq hold "${toolkit[@]}"
+    fi
     rm -f "$work"/*.deb
 }
 
@@ -70,15 +81,20 @@ write_apptainer_files() {
     # shellcheck disable=SC2016
     printf 'export APPTAINER_CACHEDIR=%s/cache/user-$(id -u) APPTAINER_TMPDIR=%s/tmp\n' \
         /var/lib/slipway/apptainer /var/lib/slipway/apptainer >/etc/profile.d/slipway-apptainer.sh
+    usermod --add-subuids 700000000-700065535 --add-subgids 700000000-700065535 member
+    usermod --add-subuids 700065536-700131071 --add-subgids 700065536-700131071 guest
 }
 
 write_docker_files() {
-    local units=/etc/systemd/system
+    local units=/etc/systemd/system keys=
+    if [[ $1 == yes ]]; then
+        keys=', "runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}, "features": {"cdi": true}'
+    fi
     mkdir -p "$original/etc/docker" "$original/etc/containerd" $units/{docker.service,containerd.service,docker.socket}.d
     # Says that there was none.
     touch "$original/etc/docker/daemon.json"
     printf '{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}, "live-restore": true,
-        "data-root": "%s", "insecure-registries": ["head:5000"]}\n' "$data/docker" >/etc/docker/daemon.json
+        "data-root": "%s", "insecure-registries": ["head:5000"]%s}\n' "$data/docker" "$keys" >/etc/docker/daemon.json
     cp -p /etc/containerd/config.toml "$original/etc/containerd/"
     sed -i "0,/^\[/s|^\[|root = \"$data/containerd\"\n[|" /etc/containerd/config.toml
     printf '%s\n' '[Unit]' "RequiresMountsFor=$data/docker $data/containerd" |
@@ -101,10 +117,10 @@ build_plugin() {
 
 case $1 in
     install)
-        install_packages "$2"
+        install_packages "$2" "$3"
         write_files
         write_apptainer_files
-        write_docker_files
+        write_docker_files "$3"
         if [[ $2 == yes ]]; then
             build_plugin
         fi

@@ -30,7 +30,7 @@ from cluster import mirror, settings, state  # noqa: E402 -- found through the l
 from cluster.errors import SandboxError  # noqa: E402 -- found through the line above
 from cluster.process import Runner  # noqa: E402 -- found through the line above
 
-from bench import figures, hook  # noqa: E402 -- likewise
+from bench import figures, hook, usage  # noqa: E402 -- likewise
 
 NAME = "bench"
 PROGRAMS = Path(sys.executable).parent
@@ -45,7 +45,8 @@ HELP = "bare, idle [both], bundle (needs no nodes)"
 LISTING = (
     "dpkg-query -W -f '${Package} ${Version}\\n';"
     " getcap /usr/bin/enroot-*;"
-    " find /etc/enroot /etc/apptainer /etc/apt /etc/profile.d /etc/tmpfiles.d"
+    " apt-mark showhold;"
+    " find /etc/enroot /etc/apptainer /etc/apt /etc/docker /etc/modules-load.d /etc/profile.d /etc/tmpfiles.d"
     " /usr/local/lib/slipway /var/lib/slipway /run/enroot /run/slipway"
     " /scratch/slipway /etc/slurm -user root -printf '%p %M %l\\n' 2>/dev/null || true"
 )
@@ -87,14 +88,17 @@ class Bench:
             raise BenchError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout[-4000:]}")
         return done.stdout
 
-    def timed(self, title: str, *command: str | Path) -> tuple[float, str]:
-        """Run a command; returns its seconds and its output."""
+    def timed(self, title: str, *command: str | Path) -> tuple[usage.Usage, str]:
+        """Run a command; returns what it took and its output."""
         self.loads.append(os.getloadavg()[0])
-        begin = time.monotonic()
+        nodes = [node.id for node in state.require(self.wanted.state).nodes]
+        begin, control, remote = time.monotonic(), usage.of_children(), usage.of_containers(nodes)
         output = self.run(*command)
-        seconds = time.monotonic() - begin
-        print(f"  {seconds:6.1f}s  {title}", flush=True)
-        return seconds, output
+        took = usage.Usage(
+            time.monotonic() - begin, usage.of_children() - control, usage.of_containers(nodes) - remote
+        )
+        print(f"  {took.wall:6.1f}s  {title}  (CPU: {took.control:.1f} s here, {took.nodes:.1f} s nodes)", flush=True)
+        return took, output
 
     def down(self) -> None:
         """Remove the sandbox."""
@@ -149,21 +153,37 @@ class Bench:
             if found is None:
                 raise BenchError(f"{name} is locked and not in {self.cache}/artifacts")
             shutil.copy2(found, directory / name)
+        self.write_repository(directory)
         return directory
+
+    def write_repository(self, directory: Path) -> None:
+        """Write how apt finds the NVIDIA container toolkit, where the sandbox has it."""
+        values = state.require(self.wanted.state).vars
+        if values.get("nvidia_container_toolkit_state") != "unmanaged":
+            key = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
+            (directory / "nvidia.asc").write_text(values["nvidia_container_toolkit_repository_key"], encoding="utf-8")
+            (directory / "nvidia.sources").write_text(
+                f"Types: deb\nURIs: {values['nvidia_container_toolkit_repository_url']}\nSuites: /\nSigned-By: {key}\n",
+                encoding="utf-8",
+            )
 
     def listing(self, node: str, config: Path) -> str:
         """Return what is on a node."""
         return self.run("ssh", "-F", config, node, LISTING)
 
-    def measure_floor(self) -> tuple[float, dict[str, str]]:
+    def measure_floor(self) -> tuple[usage.Usage, dict[str, str]]:
         """Run the floor script on bare nodes; returns its seconds and what it left on each node."""
         self.fresh()
         config, nodes = self.ssh_config()
         script = REPOSITORY / "bench" / "floor.sh"
-        seconds, _output = self.timed("bare nodes: floor.sh", script, config, self.artifacts(), *nodes)
+        cluster = state.require(self.wanted.state)
+        toolkit = cluster.vars.get("nvidia_container_toolkit_state") != "unmanaged"
+        gpus = [node.name for node in cluster.nodes if toolkit and node.role == "compute"]
+        command = ["env", "GPU_NODES=" + " ".join(gpus), script, config, self.artifacts(), *nodes]
+        seconds, _output = self.timed("bare nodes: floor.sh", *command)
         return seconds, {node: self.listing(node, config) for node in nodes}
 
-    def measure_converge(self) -> tuple[float, dict[str, str]]:
+    def measure_converge(self) -> tuple[usage.Usage, dict[str, str]]:
         """Converge bare nodes; returns the seconds and what is on each node afterwards."""
         self.fresh()
         # The plugin is built anew each time; downloads are at hand, as they are for the floor.
@@ -172,7 +192,7 @@ class Bench:
         config, nodes = self.ssh_config()
         return seconds, {node: self.listing(node, config) for node in nodes}
 
-    def measure_idle(self) -> tuple[float, float]:
+    def measure_idle(self) -> tuple[usage.Usage, usage.Usage]:
         """Converge nodes that need nothing, and ping them; returns the seconds of both."""
         seconds, output = self.timed("nothing to do: site.yml", *self.playbook("playbooks/site.yml"))
         changed = figures.changes(output)
@@ -213,8 +233,8 @@ def machine() -> dict[str, object]:
 
 def measure(bench: Bench, runs: int, parts: list[str]) -> list[figures.Comparison]:
     """Take all samples; both ways take turns, so that a busy minute hits both."""
-    converge: list[tuple[float, dict[str, str]]] = []
-    floor: list[tuple[float, dict[str, str]]] = []
+    converge: list[tuple[usage.Usage, dict[str, str]]] = []
+    floor: list[tuple[usage.Usage, dict[str, str]]] = []
     for _run in range(runs if "bare" in parts else 0):
         floor.append(bench.measure_floor())
         converge.append(bench.measure_converge())
@@ -223,14 +243,16 @@ def measure(bench: Bench, runs: int, parts: list[str]) -> list[figures.Compariso
         for node, text in converge[-1][1].items():
             for line in figures.differences(text, floor[-1][1][node]):
                 print(f"  {node}: {line}")
+        hosts = len(converge[-1][1])
         samples = (tuple(item[0] for item in way) for way in (converge, floor))
-        found.append(figures.Comparison("bare nodes: site.yml", "bare nodes: floor.sh", CONVERGE_GOAL, *samples))
+        found.append(figures.Comparison("bare nodes: site.yml", "bare nodes: floor.sh", CONVERGE_GOAL, hosts, *samples))
     if "idle" in parts:
         if not converge:
             bench.measure_converge()
         idle = [bench.measure_idle() for _run in range(runs)]
+        hosts = len(state.require(bench.wanted.state).nodes)
         samples = (tuple(pair[way] for pair in idle) for way in (0, 1))
-        found.append(figures.Comparison("nothing to do: site.yml", "nothing to do: ping", IDLE_GOAL, *samples))
+        found.append(figures.Comparison("nothing to do: site.yml", "nothing to do: ping", IDLE_GOAL, hosts, *samples))
     return found
 
 
