@@ -73,22 +73,33 @@ class Apt:
         """Install everything in one transaction."""
         self.repair()
         params = self.module.params
+        # apt takes a word with a slash for a file.
+        files = [os.path.abspath(path) for path in params["files"]]
+        code, output = self.transaction(files, params["packages"])
+        if code and files and params["packages"] and tools.would_remove(output):
+            # Files may have to make room for each other, as enroot of one kind for another.
+            code, output = self.transaction(files, [])
+            if not code:
+                code, output = self.transaction([], params["packages"])
+        if code:
+            self.fail("install", [os.path.basename(path) for path in files] + params["packages"], code, output)
+        return output
+
+    def transaction(self, files: list[str], packages: list[str]) -> tuple[int, str]:
+        """Run one transaction; returns (exit code, output). What comes from an archive removes nothing."""
+        params = self.module.params
         command = ["apt-get", "-y", "--no-install-recommends", *OTHERS_STAY, *self.lock, *self.configuration]
-        command += [] if params["files"] else ["--no-remove"]
+        command += ["--no-remove"] if packages else []
         command += ["--allow-change-held-packages"] if params["hold"] else []
         command += ["--reinstall"] if params["reinstall"] else []
-        # apt takes a word with a slash for a file.
-        command += ["install", *[os.path.abspath(path) for path in params["files"]], *params["packages"]]
+        command += ["install", *files, *packages]
         code, output = self.run(command)
-        updated = ""
         if code and tools.lists_are_stale(output):
+            # What went wrong with the lists is why the second try failed like the first.
             updated = self.run_unlocked(["apt-get", "-y", *self.lock, "update"])[1]
             code, output = self.run(command)
-        if code:
-            # What went wrong with the lists is why the second try failed like the first.
-            wanted = [os.path.basename(path) for path in params["files"]] + params["packages"]
-            self.fail("install", wanted, code, updated + output)
-        return output
+            output = updated + output if code else output
+        return code, output
 
     def hold(self) -> None:
         """Hold the packages; an upgrade by apt releases those that it changed."""

@@ -237,6 +237,11 @@ def explain(output: str, failures: Failures, program: str) -> str:
     return errors[-1] if errors else (output.strip().splitlines() or [program + " printed nothing"])[-1]
 
 
+def would_remove(output: str) -> bool:
+    """Return whether apt-get refused because of --no-remove (seen with apt 3.0.3)."""
+    return "Packages need to be removed but remove is disabled" in output
+
+
 def lists_are_stale(output: str) -> bool:
     """Return whether `apt-get update` may be what is missing."""
     signs = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping, Union
+from typing import Any, Mapping, Union
 
 # What a key is set to: a text, a list of them for a key that may stand on several lines, or None for no such key.
 Value = Union[str, list[str], None]
@@ -23,6 +23,35 @@ def active_value(text: str, key: str, separator: str = " ") -> str | None:
         if found:
             return found.group("value")
     return None
+
+
+def as_texts(settings: Mapping[Any, Any]) -> dict[str, Value]:
+    """Return settings as they stand in the file; YAML has made a boolean of a plain yes."""
+    return {str(key): _as_text(value) for key, value in settings.items()}
+
+
+def _as_text(value: Any) -> Value:
+    if isinstance(value, list):
+        return [str(_as_text(item)) for item in value]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return None if value is None else str(value)
+
+
+def telling_lines(text: str) -> list[str] | None:
+    """Return the lines that ``merge`` may find a key on, None where it would change the text in any case.
+
+    What begins with ``[`` ends them: in TOML a key after it belongs to a table.
+    """
+    if text and not text.endswith("\n"):
+        return None
+    lines = []
+    for line in text.split("\n"):
+        if line.lstrip().startswith("["):
+            break
+        if line.strip() and line.lstrip()[0] not in "#;":
+            lines.append(line)
+    return lines
 
 
 def _check(key: str, values: list[str]) -> None:

@@ -48,7 +48,12 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import command, docker_daemon, docker_process
+from ansible_collections.slipway.containers.plugins.module_utils import (
+    command,
+    docker_daemon,
+    docker_facts,
+    docker_process,
+)
 from ansible_collections.slipway.containers.plugins.module_utils import docker_service as tools
 
 SYSTEMCTL_SECONDS = 30
@@ -86,21 +91,8 @@ class Services:
 
     def look(self) -> tools.Seen:
         """Return what is to be judged."""
-        properties = "--property=" + ",".join(tools.PROPERTIES)
-        shown = self.systemctl(SYSTEMCTL_SECONDS, "show", "--timestamp=us+utc", properties, *tools.UNITS)
-        units = tools.parse_units(shown.stdout)
-        config = stat(self.params["config"])
-        containerd = stat(self.params["containerd_config"])
-        return tools.Seen(
-            units=units,
-            config_modified=modified(config),
-            config_changed=config.st_ctime if config else 0,
-            containerd_modified=modified(containerd),
-            socket_exists=os.path.exists(docker_process.SOCKET),
-            replaced=frozenset(
-                name for name, unit in units.items() if unit.process and docker_process.was_replaced(unit.process)
-            ),
-        )
+        shown = self.systemctl(SYSTEMCTL_SECONDS, *docker_facts.show_command()[1:])
+        return docker_facts.look(shown.stdout, self.params["config"], self.params["containerd_config"])
 
     def keys(self) -> dict[str, Any]:
         """Return the keys of daemon.json; fails where it is none."""
@@ -160,19 +152,6 @@ def stop_containers() -> None:
     listed = command.run(["docker", "ps", "--quiet"], SYSTEMCTL_SECONDS)
     if listed.stdout.split():
         command.run(["docker", "stop", *listed.stdout.split()], STOP_SECONDS)
-
-
-def stat(path: str) -> os.stat_result | None:
-    """Return the status of a file, None where there is none."""
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-
-
-def modified(status: os.stat_result | None) -> float:
-    """Return when a file was last modified, 0 for none; a time in the future, which anybody can set, does not count."""
-    return min(status.st_mtime, status.st_ctime) if status else 0
 
 
 def main() -> None:

@@ -122,15 +122,6 @@ def mode_bits(text: str | None) -> int | None:
     return int(text, 8)
 
 
-def as_text(value: Any) -> key_values.Value:
-    """Return a setting's value as it stands in the file; YAML has made a boolean of a plain yes."""
-    if isinstance(value, list):
-        return [str(as_text(item)) for item in value]
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return None if value is None else str(value)
-
-
 class ManagedFile:
     """One declared path: ``look`` reads the node, ``reasons`` says what differs, ``apply`` changes it."""
 
@@ -183,8 +174,8 @@ class ManagedFile:
             return content if not content or content.endswith("\n") else content + "\n"
         # A file that is made here says so, so that absent knows it again.
         text = self.before if os.path.lexists(self.path) else "# %s\n" % tools.MARKER
-        values = {str(key): as_text(value) for key, value in self.declared["settings"].items()}
         declared = self.declared
+        values = key_values.as_texts(declared["settings"])
         return key_values.merge(text, values, declared["keep"], declared["separator"], declared["until"])
 
     def missing(self) -> bool:

@@ -27,6 +27,14 @@ options:
     type: list
     elements: path
     default: []
+  settings:
+    description: Patterns of more files, those with keys; the keys of a file with a secret in it are left out.
+    type: list
+    elements: path
+    default: []
+  accounts: {description: 'Names of accounts that may have to be in a group.', type: list, elements: str, default: []}
+  subid_users: {description: Users who may have to have ranges of subordinate ids., type: list, elements: str,
+    default: []}
   gpu_vendor:
     description:
       - V(nvidia), V(amd), V(neuron) or V(none) where the inventory knows better than the PCI bus.
@@ -62,9 +70,33 @@ ansible_facts:
       elements: str
       sample: [enroot]
     files:
-      description: What was found, by path; C(sha256) of files up to 16 MiB, C(target) of symbolic links.
+      description: What was found, by path; C(sha256) of files up to 16 MiB, C(target) of symbolic links,
+        C(capabilities) as they are stored, in hexadecimal digits, and C(lines) of O(settings) without comments.
       type: dict
-      sample: {/etc/tmpfiles.d/slipway-storage.conf: {kind: file, mode: '0644', owner: 0, group: 0, sha256: b94d…}}
+      sample: {/etc/tmpfiles.d/slipway-storage.conf: {kind: file, mode: '0644', owner: 0, group: 0, group_name: root,
+        sha256: b94d…}}
+    files_asked:
+      description: The patterns that were looked at.
+      type: list
+      elements: str
+      sample: [/usr/bin/enroot-*]
+    originals:
+      description: Paths of which the node keeps what stood there before Slipway.
+      type: list
+      elements: str
+      sample: [/etc/enroot/enroot.conf]
+    docker:
+      description: The keys of daemon.json (null where it holds a secret or cannot be read), whether the services run
+        what their files say, the group docker (null where there is none), and the wanted accounts' own groups.
+      type: dict
+      sample: {keys: {live-restore: true}, settled: true, group: {number: 996, members: [ada], local: true},
+        accounts: {ada: 2001}}
+    pyxis_proven:
+      description: Whether the one registration of pyxis that Slurm reads works as it stands, seen in the help of srun
+        and sbatch.
+      type: bool
+      sample: true
+    subid_served: {description: The wanted users who have their ranges., type: list, elements: str, sample: [ada]}
     data_mounts:
       description: Every mount, and the room on those that are fit for data.
       type: list
@@ -104,19 +136,38 @@ ansible_facts:
 """
 
 import glob
+import grp
 import os
+import re
 import stat
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import apparmor, gpu, mounts
+from ansible_collections.slipway.containers.plugins.module_utils import (
+    apparmor,
+    docker_facts,
+    gpu,
+    mounts,
+    settings,
+    spank_live,
+    subid_files,
+)
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
 from ansible_collections.slipway.containers.plugins.module_utils.distribution import system_facts
-from ansible_collections.slipway.containers.plugins.module_utils.files import sha256_of
+from ansible_collections.slipway.containers.plugins.module_utils.files import (
+    ORIGINALS,
+    read_capabilities,
+    sha256_of,
+)
+from ansible_collections.slipway.containers.plugins.module_utils.preflight import is_secret
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_gather import gather
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_host import Host
 
-KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link", stat.S_IFSOCK: "socket"}
+# What runtimes keep on the storage, and what is in it where users have directories of their own there.
+DATA_PLACES = ("", "/*", "/enroot/*", "/apptainer/*")
+# What ends a key, as in "KEY value" and "allow setuid = yes".
+KEY = re.compile(r"\s*=|\s")
 # Nothing that a converge compares is larger (bytes).
 LARGEST = 16 << 20
 # Only what is missing is read from it, and without checksums rpm does not read every file of a package.
@@ -172,7 +223,34 @@ def read(path: str) -> str:
         return ""
 
 
-def file_facts(patterns: list[str]) -> dict[str, dict[str, Any]]:
+def group_name(number: int) -> str:
+    """Return a group's name, its number where it has none."""
+    try:
+        return "root" if number == 0 else grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def lines_of(path: str) -> list[str] | None:
+    """Return the lines with keys of a file, None where they cannot be compared or one of them may hold a secret."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            lines = settings.telling_lines(stream.read())
+    except UnicodeDecodeError:
+        return None
+    return None if lines is None or any(is_secret(KEY.split(line.lstrip())[0]) for line in lines) else lines
+
+
+def original_paths(originals: str = ORIGINALS) -> list[str]:
+    """Return the paths of which the node keeps what stood there before Slipway."""
+    return sorted(
+        os.path.join(directory, name)[len(originals) :]
+        for directory, _directories, names in os.walk(originals)
+        for name in names
+    )
+
+
+def file_facts(patterns: list[str], with_lines: bool = False) -> dict[str, dict[str, Any]]:
     """Return kind, mode, owner, group and content of every path that matches; one that goes meanwhile is left out."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):
@@ -180,11 +258,16 @@ def file_facts(patterns: list[str]) -> dict[str, dict[str, Any]]:
             status = os.lstat(path)
             kind = KINDS.get(stat.S_IFMT(status.st_mode), "other")
             mode = "%04o" % stat.S_IMODE(status.st_mode)
-            entry = {"kind": kind, "mode": mode, "owner": status.st_uid, "group": status.st_gid}
+            entry: dict[str, Any] = {"kind": kind, "mode": mode, "owner": status.st_uid, "group": status.st_gid}
+            entry["group_name"] = group_name(status.st_gid)
             if kind == "link":
                 entry["target"] = os.readlink(path)
             elif kind == "file" and status.st_size <= LARGEST:
                 entry["sha256"] = sha256_of(path)
+                if with_lines:
+                    entry["lines"] = lines_of(path)
+            if kind == "file" and read_capabilities(path):
+                entry["capabilities"] = read_capabilities(path).hex()
         except FileNotFoundError:
             continue
         found[path] = entry
@@ -203,6 +286,9 @@ def main() -> None:
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "path", "default": []},
+            "settings": {"type": "list", "elements": "path", "default": []},
+            "accounts": {"type": "list", "elements": "str", "default": []},
+            "subid_users": {"type": "list", "elements": "str", "default": []},
             "gpu_vendor": {"type": "str", "default": "auto"},
             "roster": {"type": "bool", "default": False},
         },
@@ -211,6 +297,8 @@ def main() -> None:
     names = module.params["packages"]
     survey = mounts.survey(mounts.parse_mountinfo(read_mountinfo()))
     data = survey["data_directories"]
+    asked = module.params["files"] + [path + end for path in data for end in DATA_PLACES]
+    slurm = gather(Host(), module.params["roster"])
     system, archives = system_facts(module), apt_archives(module)
     facts = {
         **system,
@@ -218,10 +306,15 @@ def main() -> None:
         **survey,
         "apt_archives": archives,
         "apt_own_archive": tools.own_archive(archives, system["distribution_release"]),
-        "files": file_facts(module.params["files"] + [path + end for path in data for end in ("", "/*")]),
+        "files": {**file_facts(asked), **file_facts(module.params["settings"], with_lines=True)},
+        "files_asked": asked + module.params["settings"],
+        "originals": original_paths(),
+        "docker": docker_facts.gather(module.params["accounts"]),
+        "subid_served": subid_files.served(module.params["subid_users"]),
         "gpu": gpu.gather(module.params["gpu_vendor"]),
         "apparmor": apparmor.gather(),
-        "slurm": gather(Host(), module.params["roster"]),
+        "slurm": slurm,
+        "pyxis_proven": spank_live.registration_proven(slurm),
     }
     module.exit_json(changed=False, ansible_facts=facts)
 

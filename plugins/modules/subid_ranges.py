@@ -59,16 +59,7 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import files as tools
-from ansible_collections.slipway.containers.plugins.module_utils import subid
-
-
-def read(path: str) -> str:
-    """Return a file's text byte by byte, '' for one that does not exist; raises OSError."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
+from ansible_collections.slipway.containers.plugins.module_utils import subid, subid_files
 
 
 def write(path: str, text: str) -> None:
@@ -81,46 +72,17 @@ def write(path: str, text: str) -> None:
     tools.write_atomically(os.path.realpath(path), text.encode("utf-8", "surrogateescape"), mode, owner, group)
 
 
-def known_users(names: list[str]) -> dict[str, int]:
-    """Return the ids of those users that this node knows."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = pwd.getpwnam(name).pw_uid
-        except KeyError:
-            continue
-    return found
-
-
-def everybody(entries: list[subid.Entry]) -> dict[str, int]:
-    """Return the ids of the owners of lines: one owner may be named by name here and by number there."""
-    return known_users(sorted({entry.owner.lstrip(subid.DISABLED) for entry in entries}))
-
-
-def problems(texts: dict[str, str]) -> list[str]:
-    """Return a sentence for each pair of lines that overlap."""
-    found = []
-    for path, text in texts.items():
-        entries = subid.parse(text)
-        for one, two in subid.overlaps(entries, everybody(entries)):
-            found.append(
-                "%s: line %d (%s) and line %d (%s) have ids in common"
-                % (path, one.number, one.text, two.number, two.text)
-            )
-    return found
-
-
 def refuse(module: AnsibleModule, texts: dict[str, str]) -> None:
     """Fail where the files are not what counts, or what they say cannot be kept apart."""
     params = module.params
-    sources = subid.sources(read(params["nsswitch"]))
+    sources = subid.sources(subid_files.read(params["nsswitch"]))
     if sources and "files" not in sources:
         module.fail_json(
             msg="%s takes subordinate ids from %s, so that ranges in %s would not be read: "
             "give the users their ranges there, and name no users here" % (params["nsswitch"], " ".join(sources),
                                                                           params["subuid"])
         )  # fmt: skip
-    found = problems(texts)
+    found = subid_files.problems(texts)
     if found:
         module.fail_json(
             msg="ranges overlap, so that one user's containers could reach another's files: %s. Nothing was changed. "
@@ -132,7 +94,7 @@ def refuse(module: AnsibleModule, texts: dict[str, str]) -> None:
 def add(module: AnsibleModule, texts: dict[str, str]) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
     """Return the texts to be, the lines that are new in them, and the users that nobody knows."""
     params = module.params
-    uids = known_users(params["users"])
+    uids = subid_files.known_users(params["users"])
     unknown = [user for user in dict.fromkeys(params["users"]) if user not in uids]
     for user in unknown:
         module.warn("%s gets no subordinate ids: this node does not know the user" % user)
@@ -162,7 +124,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    before = {path: read(path) for path in (params["subuid"], params["subgid"])}
+    before = {path: subid_files.read(path) for path in (params["subuid"], params["subgid"])}
     if params["state"] == "present":
         refuse(module, before)
         after, added, unknown = add(module, before)

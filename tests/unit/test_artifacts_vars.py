@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
-KEYS = ("large_files", "contents", "installs")
+KEYS = ("large_files", "contents", "installs", "repository_files", "groups")
 
 
 def evaluate(directory: Path, **variables: Any) -> dict[str, Any]:
@@ -47,7 +47,20 @@ def evaluate(directory: Path, **variables: Any) -> dict[str, Any]:
 def test_packages_alone_need_no_download(tmp_path: Path) -> None:
     wish = {"files": [], "packages": ["gcc"], "reinstall": False, "lock_timeout": 3}
     found = evaluate(tmp_path, __enroot_install={}, __pyxis_install=wish)
-    assert found == {"large_files": [], "contents": {}, "installs": [wish]}
+    nothing: dict[str, Any] = {"large_files": [], "contents": {}, "repository_files": [], "groups": []}
+    assert found == {**nothing, "installs": [wish]}
+
+
+def test_keys_sources_and_groups_come_before_packages(tmp_path: Path) -> None:
+    (tmp_path / "key.asc").write_text("key")
+    fetched = {"key.asc": {"path": str(tmp_path / "key.asc"), "size": 3}}
+    source = {"path": "/etc/apt/sources.list.d/slipway-x.sources", "content": "x"}
+    wish = {"files": [], "packages": ["x"], "reinstall": False, "lock_timeout": 3, "repository": [source]}
+    wish["repository_keys"] = [{"path": "/etc/apt/keyrings/slipway-x.asc", "filename": "key.asc"}]
+    wish["groups"] = [{"name": "x", "number": 990}]
+    found = evaluate(tmp_path, __enroot_install=wish, __artifacts_result={"artifacts": fetched})
+    assert found["repository_files"] == [{"path": "/etc/apt/keyrings/slipway-x.asc", "secret": "a2V5"}, source]
+    assert found["groups"] == wish["groups"]
 
 
 def test_small_files_are_arguments_and_large_ones_are_copied(tmp_path: Path) -> None:

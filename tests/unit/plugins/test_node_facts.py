@@ -9,7 +9,9 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.slipway.containers.plugins.module_utils import mounts, packages
+from ansible_collections.slipway.containers.plugins.module_utils.slurm_gather import ABSENT
 from ansible_collections.slipway.containers.plugins.modules import node_facts
+from ansible_collections.slipway.containers.plugins.modules.node_facts import group_name
 
 Run = Callable[..., dict[str, Any]]
 WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\tinstall\\n"
@@ -35,7 +37,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
     (tmp_path / "updates").mkdir()
     monkeypatch.setenv("PATH", "%s:/usr/bin:/bin" % (tmp_path / "bin"))
     be(monkeypatch, "Debian")
-    monkeypatch.setattr(node_facts, "gather", lambda _host, roster: {"installed": False, "roster": roster})
+    monkeypatch.setattr(node_facts, "gather", lambda _host, roster: {**ABSENT, "roster": roster})
     monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
 
     def install(**programs: str) -> Path:
@@ -117,10 +119,15 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
         "distribution_major_version",
         "distribution_release",
         "distribution_version",
+        "docker",
         "files",
+        "files_asked",
         "gpu",
+        "originals",
         "os_family",
+        "pyxis_proven",
         "slurm",
+        "subid_served",
     ]
     assert found["architecture"] == "x86_64"
     assert found["slurm"]["roster"]
@@ -140,7 +147,7 @@ def test_what_the_patterns_find(
     )
     monkeypatch.setattr(node_facts, "LARGEST", 4)
     found = run_module("node_facts", files=[str(tmp_path / "[bc]"), str(tmp_path / "none")])["ansible_facts"]["files"]
-    owner = {"owner": os.geteuid(), "group": os.getegid()}
+    owner = {"owner": os.geteuid(), "group": os.getegid(), "group_name": group_name(os.getegid())}
     assert sorted(found) == [str(tmp_path / name) for name in ("a/slipway", "a/slipway/pyxis", "b", "c")]
     assert found[str(tmp_path / "b")] == {
         "kind": "file",

@@ -118,6 +118,15 @@ def test_packages_never_cost_somebody_elses(monkeypatch: pytest.MonkeyPatch, run
     assert command.endswith(" install libslurm-dev=24.11*")
     # enroot of one version may have to make room for another.
     assert "--no-remove" not in whole_command(monkeypatch, node, run_module, files=["/tmp/x.deb"])
+    assert " --no-remove " in whole_command(monkeypatch, node, run_module, files=["/tmp/x.deb"], packages=["jq"])
+
+
+def test_files_that_make_room_come_first(run_module: Run, node: Node) -> None:
+    """What two transactions can do, one that must not remove anything cannot."""
+    refused = (100, "E: Packages need to be removed but remove is disabled.\n")
+    node.answers[INSTALL + " /tmp/x.deb jq"] = [refused]
+    assert run_module("package_files", files=["/tmp/x.deb"], packages=["jq"])["changed"]
+    assert node.changes() == [INSTALL + " /tmp/x.deb jq", INSTALL + " /tmp/x.deb", INSTALL + " jq"]
 
 
 def test_check_mode_does_nothing(run_module: Run, node: Node) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.containers.plugins.module_utils import subid_files
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root")
 
@@ -77,3 +78,30 @@ def test_ranges_that_come_from_elsewhere(ranges: Run, tmp_path: Path) -> None:
 
 def test_no_room(ranges: Run) -> None:
     assert "choose a lower minimum" in ranges(count=4294967290)["msg"]
+
+
+@pytest.mark.parametrize(
+    ("subuid", "subgid", "nsswitch", "served"),
+    [
+        ("daemon:100:65536\n", "daemon:100:65536\n", "", ["daemon"]),
+        ("daemon:100:65536\n", "daemon:100:65535\n", "", []),
+        ("daemon:100:65536\n", "", "", []),
+        ("daemon:100:65536\nbin:200:1\n", "daemon:100:65536\n", "", []),
+        ("daemon:100:65536\n", "daemon:100:65536\n", "subid: sss\n", []),
+    ],
+)
+def test_who_is_served_needs_no_call(
+    ranges: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    subuid: str,
+    subgid: str,
+    nsswitch: str,
+    served: list[str],
+) -> None:
+    for name, text in (("subuid", subuid), ("subgid", subgid), ("nsswitch", nsswitch)):
+        (tmp_path / name).write_text(text)
+        monkeypatch.setattr(subid_files, name.upper(), str(tmp_path / name))
+    assert subid_files.served(["daemon", "nobody-has-this-name"]) == served
+    result = ranges(check=True)
+    assert bool(result.get("changed") or result.get("failed")) is not bool(served)
