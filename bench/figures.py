@@ -61,7 +61,7 @@ class Comparison:
 
 def median(samples: Sequence[Usage], part: str) -> float:
     """Return the median of one part of the samples."""
-    return statistics.median(getattr(sample, part) for sample in samples)
+    return statistics.median(float(getattr(sample, part)) for sample in samples)
 
 
 def row(title: str, samples: Sequence[float]) -> str:

@@ -179,7 +179,7 @@ class Bench:
         cluster = state.require(self.wanted.state)
         toolkit = cluster.vars.get("nvidia_container_toolkit_state") != "unmanaged"
         gpus = [node.name for node in cluster.nodes if toolkit and node.role == "compute"]
-        command = ["env", "GPU_NODES=" + " ".join(gpus), script, config, self.artifacts(), *nodes]
+        command: list[str | Path] = ["env", "GPU_NODES=" + " ".join(gpus), script, config, self.artifacts(), *nodes]
         seconds, _output = self.timed("bare nodes: floor.sh", *command)
         return seconds, {node: self.listing(node, config) for node in nodes}
 
