@@ -94,9 +94,7 @@ class Bench:
         nodes = [node.id for node in state.require(self.wanted.state).nodes]
         begin, control, remote = time.monotonic(), usage.of_children(), usage.of_containers(nodes)
         output = self.run(*command)
-        took = usage.Usage(
-            time.monotonic() - begin, usage.of_children() - control, usage.of_containers(nodes) - remote
-        )
+        took = usage.Usage(time.monotonic() - begin, usage.of_children() - control, usage.of_containers(nodes) - remote)
         print(f"  {took.wall:6.1f}s  {title}  (CPU: {took.control:.1f} s here, {took.nodes:.1f} s nodes)", flush=True)
         return took, output
 
