@@ -63,7 +63,9 @@ def proven(declared: Entry, facts: Mapping[str, Any]) -> bool:
 def looked_at(path: str, patterns: Iterable[str]) -> bool:
     """Return whether one of the patterns would have found this path."""
     depth = path.count("/")
-    return any(pattern.count("/") == depth and fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+    # A pattern finds no hidden file unless it names it.
+    found = (pattern for pattern in patterns if pattern.count("/") == depth and fnmatch.fnmatchcase(path, pattern))
+    return any(pattern == path or not os.path.basename(path).startswith(".") for pattern in found)
 
 
 def attributes_proven(declared: Entry, state: str, found: Entry) -> bool:

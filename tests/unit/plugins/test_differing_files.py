@@ -136,3 +136,10 @@ def test_what_is_no_text_and_what_has_an_original_is_for_the_module(
 
 def test_a_key_that_cannot_be_one_is_the_modules_to_refuse(declared: list[dict[str, Any]], tmp_path: Path) -> None:
     assert differing([{**declared[3], "settings": {"A=B": 1}}], tmp_path)
+
+
+def test_a_hidden_file_is_looked_at_only_by_its_name() -> None:
+    entry = {"path": "/a/.b", "state": "absent"}
+    facts: dict[str, Any] = {"files": {}, "originals": []}
+    assert differing_files([entry], {**facts, "files_asked": ["/a/*", "/*/.b/c"]})
+    assert not differing_files([entry], {**facts, "files_asked": ["/a/.b"]})
