@@ -56,7 +56,7 @@ def test_the_installed_collection(core: Core, hosts: Path, tmp_path: Path) -> No
         "ansible-playbook", "-i", hosts, "--list-tasks", "slipway.containers.site",
         cwd=tmp_path, ANSIBLE_COLLECTIONS_PATH=str(installed),
     )  # fmt: skip
-    tasks = yaml.safe_load((REPOSITORY / "roles/pyxis/tasks/install.yml").read_text())
+    tasks = yaml.safe_load((REPOSITORY / "roles/enroot/tasks/configure.yml").read_text())
     assert all(task["name"] in output for task in tasks)
 
 
