@@ -116,8 +116,9 @@ class Apt:
         return sorted({*found, *broken})
 
     def remove(self, names: list[str]) -> str:
-        """Purge packages; dpkg, unlike apt-get, refuses where another package needs one of them."""
-        code, output = self.run_unlocked(["dpkg", "--purge", *names])
+        """Remove packages; dpkg, unlike apt-get, refuses where another package needs one of them."""
+        verb = "--purge" if self.module.params["purge"] else "--remove"
+        code, output = self.run_unlocked(["dpkg", verb, *names])
         if code:
             self.fail("remove", names, code, output)
         return output

@@ -31,10 +31,15 @@ options:
   state:
     description:
       - V(present) installs O(files) and O(packages).
-      - V(absent) removes O(packages), on Debian with their configuration, and never what needs them or what they need.
+      - V(absent) removes O(packages), and never what needs them or what they need.
     type: str
     choices: [present, absent]
     default: present
+  purge:
+    description: Whether V(absent) on Debian removes configuration, too. Some packages then delete data, such as
+      docker.io all of C(/var/lib/docker).
+    type: bool
+    default: true
   hold:
     description: Hold the packages at what is installed now, so that no other upgrade changes them; by dnf, its plugin
       versionlock is needed. Those that are held already may be changed here.
@@ -161,6 +166,7 @@ def main() -> None:
             "contents": {"type": "dict", "default": {}, "no_log": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "purge": {"type": "bool", "default": True},
             "hold": {"type": "bool", "default": False},
             "not_started": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},

@@ -225,6 +225,12 @@ def test_purging_what_is_there(run_module: Run, node: Node, recorded: Callable[[
     assert node.changes() == ["dpkg --purge enroot"] * 2
 
 
+def test_removing_leaves_what_a_purge_would_delete(run_module: Run, node: Node) -> None:
+    node.answers["dpkg-query"] = [(0, "docker.io\t26.1.5\tamd64\tinstalled\tok\n")]
+    assert run_module("package_files", packages=["docker.io"], state="absent", purge=False)["changed"]
+    assert node.changes() == ["dpkg --remove docker.io"]
+
+
 def test_purging_what_is_not_there(run_module: Run, node: Node) -> None:
     assert not run_module("package_files", packages=["enroot"], state="absent")["changed"]
     assert node.changes() == []
