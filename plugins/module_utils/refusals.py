@@ -28,11 +28,12 @@ def judge(
     return [
         _finding(role, refusal, value_of, facts)
         for refusal in role.own("refusals", [])
-        if all(_holds(refusal, key, value_of, facts, exists) for key in refusal if key not in TEXTS)
+        if all(_holds(role, refusal, key, value_of, facts, exists) for key in refusal if key not in TEXTS)
     ]
 
 
 def _holds(
+    role: preflight.Role,
     refusal: Mapping[str, Any],
     key: str,
     value_of: Callable[[str], Any],
@@ -54,11 +55,21 @@ def _holds(
                 name for name in found if versions.compare(_version(packages, name), str(value_of(wanted[name]))) >= 0
             ]
         return bool(found) == (key == "installed")
+    if key == "denied":
+        return bool(_denied(role, refusal, facts))
     if key == "mirror_lacks":
         mirror = str(value_of("artifact_mirror") or "")
         # Only a directory can be looked into without asking anybody.
         return bool(mirror) and not artifacts.is_url(mirror) and not exists(_missing_file(refusal, value_of))
     raise ValueError("a refusal of %s has the unknown condition %s" % (refusal["variable"], key))
+
+
+def _denied(role: preflight.Role, refusal: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    """Return those of the packages that ``denied`` names whose installed version the role denies."""
+    packages = facts.get("packages") or {}
+    denied = [str(item["version"]) for item in role.own("denied_versions", [])]
+    there = [name for name in refusal.get("denied", []) if name in packages]
+    return [name for name in there if any(versions.matches(_version(packages, name), version) for version in denied)]
 
 
 def _version(packages: Mapping[str, Any], name: str) -> str:
@@ -75,7 +86,7 @@ def _finding(
     role: preflight.Role, refusal: Mapping[str, Any], value_of: Callable[[str], Any], facts: Mapping[str, Any]
 ) -> preflight.Finding:
     packages = facts.get("packages") or {}
-    names = [name for name in refusal.get("installed", []) if name in packages]
+    names = [name for name in refusal.get("installed", []) if name in packages] + _denied(role, refusal, facts)
     shown = [name for name in [*role.own("packages", []), *names] if name in packages]
     words = {
         "names": " ".join(names),

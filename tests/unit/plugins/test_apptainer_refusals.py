@@ -17,6 +17,7 @@ BOOKWORM = {**TRIXIE, "distribution_major_version": "12"}
 NOBLE = {"distribution": "Ubuntu", "distribution_version": "24.04", "architecture": "x86_64"}
 ARM = {"architecture": "aarch64"}
 APPTAINER = {"packages": {"apptainer": [{"version": "1.4.5-2"}]}}
+DENIED = {"packages": {"apptainer": [{"version": "1.5.0+ds1-1"}]}}
 SUID = {"packages": {name: [{"version": DEFAULTS["apptainer_version"]}] for name in ("apptainer", "apptainer-suid")}}
 CE = {"packages": {"singularity-ce": [{"version": "4.5.1-noble"}]}}
 BOTH = {"packages": {**APPTAINER["packages"], **CE["packages"]}}
@@ -41,6 +42,10 @@ def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...])
         (TRIXIE | ARM, {}, (), []),
         (TRIXIE, MIRROR, (), []),
         (TRIXIE | APPTAINER, {}, (), []),
+        # A denied version, which the distribution's package would not replace and upstream's file does.
+        (TRIXIE | DENIED, {}, (), ["its version is denied: found apptainer 1.5.0+ds1-1"]),
+        (TRIXIE | DENIED, UPSTREAM, (), []),
+        (NOBLE | DENIED, {}, (), []),
         # Two on one node.
         (TRIXIE | BOTH, {}, (), ["found apptainer 1.4.5-2, singularity-ce 4.5.1-noble"]),
         (TRIXIE | CE, {}, (), ["found singularity-ce 4.5.1-noble"]),

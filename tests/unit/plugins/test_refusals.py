@@ -19,7 +19,12 @@ FACTS = {
 
 
 def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> list[preflight.Finding]:
-    role = preflight.Role("toy", data={"__toy_packages": ["toy"], "__toy_refusals": list(declared)})
+    data = {
+        "__toy_packages": ["toy"],
+        "__toy_denied_versions": [{"version": "1.4", "reason": "it bites"}],
+        "__toy_refusals": list(declared),
+    }
+    role = preflight.Role("toy", data=data)
     return refusals.judge(role, {**VALUES, **values}.get, FACTS, lambda _path: exists)
 
 
@@ -38,6 +43,8 @@ def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> lis
         ({"installed": ["other"]}, False),
         ({"not_installed": ["rival", "other"]}, False),
         ({"not_installed": ["other"]}, True),
+        ({"denied": ["toy", "other"]}, True),
+        ({"denied": ["rival", "other"]}, False),
         ({"outdated": {"toy": "toy_version"}}, True),
         ({"outdated": {"other": "toy_version"}}, True),
         ({"outdated": {"rival": "toy_version"}}, False),
@@ -54,6 +61,10 @@ def test_the_texts_say_what_was_found() -> None:
     assert found == [
         preflight.Finding("toy", "toy_mode", '"setuid"', "no: toy 1.4-1, rival 3; /mirror/toy_1.5.deb", "purge rival")
     ]
+
+
+def test_the_denied_package_is_named() -> None:
+    assert [finding.allowed for finding in judge({**TEXTS, "denied": ["toy", "rival"]})] == ["purge toy"]
 
 
 @pytest.mark.parametrize("values", [{"artifact_mirror": ""}, {"artifact_mirror": "https://m"}])
