@@ -5,6 +5,7 @@ The format of mountinfo is proc(5)'s.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from typing import Any, NamedTuple
@@ -18,6 +19,14 @@ UNFIT_FILESYSTEMS = (
     "9p", "afs", "aufs", "autofs", "beegfs", "ceph", "cifs", "devtmpfs", "efs", "erofs", "exfat", "fuse", "fuseblk",
     "gfs2", "glusterfs", "gpfs", "iso9660", "lustre", "nfs", "nfs4", "ntfs3", "ocfs2", "orangefs", "overlay", "panfs",
     "proc", "pvfs2", "ramfs", "smb3", "smbfs", "squashfs", "sysfs", "tmpfs", "vfat", "virtiofs", "wekafs",
+)  # fmt: skip
+
+# What is there below a directory for data only if somebody would miss it: users' files of enroot and Apptainer; images,
+# containers and volumes of Docker 20.10 to 29, whose bare directories are made by its first start.
+DATA = (
+    "enroot/*/*/*", "apptainer/*/*",
+    "docker/containers/*", "docker/volumes/*/_data", "docker/image/*/imagedb/content/sha256/*",
+    "containerd/io.containerd.content.v1.content/blobs/sha256/*",
 )  # fmt: skip
 
 
@@ -122,11 +131,18 @@ def directory_of(candidate: str) -> str:
     return ROOT_DIRECTORY if path == "/" else os.path.join(path, SUBDIRECTORY)
 
 
+def holds_data(directory: str) -> bool:
+    """Return whether anything lies below a directory for data that somebody would miss."""
+    paths = (path for pattern in DATA for path in glob.iglob(os.path.join(glob.escape(directory), pattern)))
+    return next(paths, None) is not None
+
+
 def survey(mounts: dict[str, Mount]) -> dict[str, Any]:
     """Return as facts what ``choose`` needs to know of a node.
 
     C(data_mounts): each {point, filesystem}, and where it is fit for data also {options, free_bytes, free_inodes}, or
-    {options, error} where it does not answer. C(data_directories): the directories for data that are there.
+    {options, error} where it does not answer. C(data_directories): the directories for data that are there;
+    C(data_in_use): those that hold some.
     """
     found = []
     for point, mount in mounts.items():
@@ -140,15 +156,17 @@ def survey(mounts: dict[str, Mount]) -> dict[str, Any]:
                 entry["error"] = error.strerror or "cannot be read"
         found.append(entry)
     directories = {directory_of(entry["point"]) for entry in found if "options" in entry} | {ROOT_DIRECTORY}
-    return {"data_mounts": found, "data_directories": sorted(filter(os.path.isdir, directories))}
+    there = sorted(filter(os.path.isdir, directories))
+    return {"data_mounts": found, "data_directories": there, "data_in_use": list(filter(holds_data, there))}
 
 
 class Node(NamedTuple):
-    """What a survey found: mounts, and the room on each or why it is not known; and directories that hold data."""
+    """What a survey found: mounts, the room on each or why it is not known, and the directories for data."""
 
     mounts: dict[str, Mount]
     rooms: dict[str, Space | str]
     data_directories: frozenset[str]
+    data_in_use: frozenset[str]
 
 
 def surveyed(facts: dict[str, Any]) -> Node:
@@ -160,7 +178,7 @@ def surveyed(facts: dict[str, Any]) -> Node:
         mounts[point] = Mount(point, entry["filesystem"], tuple(entry.get("options", ())))
         if "options" in entry:
             rooms[point] = entry.get("error") or Space(entry["free_bytes"], entry["free_inodes"])
-    return Node(mounts, rooms, frozenset(facts["data_directories"]))
+    return Node(mounts, rooms, frozenset(facts["data_directories"]), frozenset(facts["data_in_use"]))
 
 
 def judge(candidate: str, node: Node, free_bytes: int, free_inodes: int) -> Judgement:
@@ -189,17 +207,35 @@ class Choice(NamedTuple):
     warnings: list[str]
 
 
+LATE = (
+    "%(new)s can be used now, and stays unused: %(old)s holds data. To move: drain the node, set storage_candidates: "
+    "[%(new)s] for it and run site.yml, then delete the setting and %(old)s (docs/operate/troubleshooting.md)."
+)
+
+
 def choose(candidates: list[str], node: Node, free_bytes: int, free_inodes: int) -> Choice:
-    """Take the first usable candidate; one that holds data already is kept although its space ran low."""
+    """Take the first usable candidate; one that holds data already is kept although its space ran low.
+
+    Data is not left behind for a candidate that was mounted later: while one further down holds some, it is kept.
+    """
     choice = Choice(None, [], [])
     for candidate in candidates:
         judgement = judge(candidate, node, free_bytes, free_inodes)
-        in_use = judgement.space is not None and directory_of(candidate) in node.data_directories
-        if judgement.reason and in_use:
-            choice.warnings.append(
-                "%s runs low: %s. Free some: it already holds data and is kept." % (candidate, judgement.reason)
-            )
-        if not judgement.reason or in_use:
-            return choice._replace(chosen=judgement)
-        choice.rejected.append({"path": candidate, "reason": judgement.reason})
+        directory = directory_of(candidate)
+        there = judgement.space is not None and directory in node.data_directories
+        if judgement.reason and not there:
+            choice.rejected.append({"path": candidate, "reason": judgement.reason})
+        elif choice.chosen is None or (
+            directory in node.data_in_use and directory_of(choice.chosen.path) not in node.data_directories
+        ):
+            passed = choice.chosen
+            choice = choice._replace(chosen=judgement)
+            if passed:
+                told = "usable, but %s holds data" % directory
+                choice.rejected.append({"path": passed.path, "reason": told})
+                choice.warnings.append(LATE % {"new": passed.path, "old": directory})
+            if judgement.reason:
+                choice.warnings.append(
+                    "%s runs low: %s. Free some: it already holds data and is kept." % (candidate, judgement.reason)
+                )
     return choice

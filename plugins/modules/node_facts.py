@@ -107,6 +107,11 @@ ansible_facts:
       type: list
       elements: str
       sample: [/scratch/slipway]
+    data_in_use:
+      description: Those of them that hold images, containers or caches.
+      type: list
+      elements: str
+      sample: [/scratch/slipway]
     apt_archives:
       description: The archives of packages that apt knows. C(keyring) is empty where none is named by its path.
       type: list

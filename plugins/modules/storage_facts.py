@@ -14,6 +14,8 @@ description:
     the filesystem that holds C(/var/lib/slipway/data).
   - A candidate that already holds a directory C(slipway) is kept although its space ran low, because moving the data
     would orphan what is there; the shortage is returned as a warning.
+  - While a candidate further down holds images, containers or caches, and those before it no directory C(slipway),
+    it is kept, too; a warning says how to move to the better one, which was mounted later.
   - Chooses among the C(data_mounts) that M(slipway.containers.node_facts) has found, and asks the node nothing.
 options:
   candidates: {description: Mount points in order of preference., type: list, elements: path, required: true}

@@ -114,6 +114,7 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
         "apt_own_archive",
         "architecture",
         "data_directories",
+        "data_in_use",
         "data_mounts",
         "distribution",
         "distribution_major_version",

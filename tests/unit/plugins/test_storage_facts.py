@@ -71,6 +71,46 @@ def test_data_that_is_there_keeps_its_place(node: Run, tmp_path: Path) -> None:
     assert choice(node("b"))["mount_point"] == str(tmp_path / "b")
 
 
+def fill(directory: Path) -> None:
+    """Put a user's container where enroot keeps them."""
+    (directory / "enroot/data/member/ubuntu").mkdir(parents=True)
+
+
+def test_data_is_not_left_behind_for_a_disk_that_was_mounted_later(node: Run, tmp_path: Path) -> None:
+    fill(tmp_path / "b/slipway")
+    result = node("a", "b")
+    assert choice(result)["root"] == str(tmp_path / "b/slipway")
+    assert choice(result)["rejected"] == [
+        {"path": str(tmp_path / "a"), "reason": "usable, but %s holds data" % (tmp_path / "b/slipway")}
+    ]
+    (told,) = result["warnings"]
+    assert told.startswith("%s can be used now" % (tmp_path / "a"))
+    assert "storage_candidates: [%s]" % (tmp_path / "a") in told
+
+    # The remedy: asked for that disk alone, and from then on it is known as one for data.
+    moved = node("a", "b", candidates=[str(tmp_path / "a")])
+    assert choice(moved)["mount_point"] == str(tmp_path / "a") and not moved["warnings"]
+    (tmp_path / "a/slipway").mkdir(parents=True)
+    assert choice(node("a", "b"))["mount_point"] == str(tmp_path / "a")
+
+
+def test_an_empty_place_is_left_for_a_disk_that_was_mounted_later(node: Run, tmp_path: Path) -> None:
+    """As after a run while the image of a node was made."""
+    for name in ("enroot/data/member", "docker/image/overlay2/imagedb/content/sha256", "docker/volumes"):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    result = node("a")
+    assert choice(result)["mount_point"] == str(tmp_path / "a") and not result["warnings"]
+    fill(tmp_path / "root")
+    assert choice(node("a"))["mount_point"] == "/"
+
+
+def test_a_full_place_that_holds_data_is_kept_and_both_are_said(node: Run, tmp_path: Path) -> None:
+    fill(tmp_path / "b/slipway")
+    result = node("a", "b", room={"b": 1})
+    assert choice(result)["mount_point"] == str(tmp_path / "b")
+    assert "can be used now" in result["warnings"][0] and "b runs low: 1.0 GiB free" in result["warnings"][1]
+
+
 def test_nothing_is_usable(node: Run, tmp_path: Path) -> None:
     result = node("a", kinds={"a": "tmpfs"}, candidates=[str(tmp_path / "a")])
     assert result["failed"]
