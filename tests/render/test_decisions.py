@@ -39,6 +39,8 @@ EXPRESSIONS = {
     "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
     "containerd": "__docker_containerd_files | map(attribute='settings') | list",
     "toolkit_settings": f"__{TOOLKIT}_docker_settings if __{TOOLKIT}_docker_found else {{}}",
+    "enroot_install": "__enroot_install_needed",
+    "apptainer_install": "__apptainer_install_needed",
 }
 
 
@@ -61,6 +63,14 @@ def loaded(*profiles: str, restricts: bool = False) -> dict[str, Any]:
 
 
 DOCKER = ("docker.io", "docker-cli", "ca-certificates")
+
+
+def runtimes(release: str) -> dict[str, Any]:
+    """Return a node on which enroot, Docker and Apptainer are whole, all of one release; packages are upstream's."""
+    names = ("enroot", "enroot+caps", *DOCKER, "apptainer")
+    return node("Ubuntu", "24.04", packages={name: [{"name": name, "version": release}] for name in names})
+
+
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
 NVIDIA = {"files": {KEY: {"sha256": "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"}}}
 SAME = installed(*["1.20.0-1"] * 4)
@@ -81,9 +91,12 @@ NODES = {
     "site": node(),
     "dnf": node("Rocky", "9.4", os_family="RedHat"),
     "docker_there": node(packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}),
+    "newer_runtimes": runtimes("99.0-1"),
+    "older_runtimes": runtimes("0.9-1"),
 }
 INPUTS = {
     "files": {f"{TOOLKIT}_source": "files"},
+    **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
     "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
 }
 
@@ -173,6 +186,12 @@ def test_all_four_at_the_newest_of_wanted_and_found(decided: Decided, name: str,
     assert decided[name]["install"] is install
     assert decided[name]["words"] == [f"{package}={version}" for package in PACKAGES]
     assert decided[name]["newer_kept"] is (version == "1.21.0-1")
+
+
+@pytest.mark.parametrize("role", ["enroot", "docker", "apptainer"])
+def test_what_is_newer_on_a_node_is_kept(decided: Decided, role: str) -> None:
+    assert decided["older_runtimes"][f"{role}_install"] is True
+    assert decided["newer_runtimes"][f"{role}_install"] is False
 
 
 def test_what_is_downloaded(decided: Decided) -> None:
