@@ -22,11 +22,13 @@ from tests.sandbox.harness import Sandbox, driver
 ORDER = (
     "dnf",
     "idempotence",
+    "security",
     "preflight",
     "drift",
     "fault_bench",
     "acceptance",
     "registry",
+    "storage",
     "docker",
     "nvidia_container_toolkit",
     "apptainer",
