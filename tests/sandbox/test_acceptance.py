@@ -34,7 +34,7 @@ POINTS = {
     "one GPU step": STEP.format(2),
 }
 if os.environ.get("FAULTS") != "all":
-    POINTS = {"container step": POINTS["container step"]}
+    POINTS = {"host step": POINTS["host step"]}
 HOOK = "/usr/share/enroot/hooks.d/50-slurm-pmi.sh"
 
 

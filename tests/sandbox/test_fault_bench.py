@@ -19,7 +19,7 @@ from tests.sandbox.harness import Sandbox
 
 pytestmark = pytest.mark.sandbox
 
-SAMPLE = ("capabilities_lost", "pyxis_gone", "socket_world_writable")
+SAMPLE = ("capabilities_lost", "socket_world_writable")
 EVERYTHING = os.environ.get("FAULTS") == "all"
 CLEAN_RUNS = int(os.environ.get("FAULTS_CLEAN") or 20) if EVERYTHING else 1
 FAULTS = [fault for fault in bench.load("live") if EVERYTHING or fault.name in SAMPLE]
