@@ -218,9 +218,8 @@ def test_a_docker_that_is_there_is_still_configured_and_given_the_toolkit(decide
     assert found["toolkit_settings"]["runtimes"] == {"nvidia": {"path": "nvidia-container-runtime", "args": []}}
     tasks = yaml.safe_load((REPOSITORY / "roles/docker/tasks/main.yml").read_text())
     conditions = {task["name"]: task["when"] for task in tasks}
-    assert conditions["Install the packages"] == "docker_state == 'present' and __docker_install_needed"
     keep = "Keep files, group and configuration, and see what the daemons have to be told"
-    assert conditions[keep] == "docker_state == 'present'", "whether or not anything is installed"
+    assert conditions[keep] == "docker_state == 'present' and not __docker_settled", "whatever is installed"
 
 
 @pytest.mark.case("D10", "D11")
