@@ -75,6 +75,8 @@ render: venv ## Templates of each distribution
 
 role: venv ## One role on sandbox nodes (ROLE=enroot)
 	@test -n "$(ROLE)" || { echo 'Name a role: make role ROLE=enroot' >&2; exit 2; }
+	@# Molecule would believe in the nodes of its last run, which sandbox-down may have removed.
+	$(BIN)/molecule reset --scenario-name "$(ROLE)"
 	$(BIN)/molecule test --destroy=never --scenario-name "$(ROLE)"
 
 test-sandbox: venv ## Everything that needs the sandbox; starts it

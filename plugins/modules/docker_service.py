@@ -45,6 +45,7 @@ containers: {description: How many containers run on the node., type: int, retur
 """
 
 import os
+import stat
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -144,7 +145,17 @@ class Services:
             for seconds, verb, names in ((STOP_SECONDS, "stop", up), (SYSTEMCTL_SECONDS, "disable", enabled)):
                 if names:
                     self.systemctl(seconds, verb, *names)
+            remove_socket()
         return True
+
+
+def remove_socket() -> None:
+    """Delete the socket, which systemd leaves behind: whoever finds it takes Docker for broken and not for removed."""
+    try:
+        if stat.S_ISSOCK(os.lstat(docker_process.SOCKET).st_mode):
+            os.unlink(docker_process.SOCKET)
+    except FileNotFoundError:
+        pass
 
 
 def stop_containers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable
@@ -175,6 +176,15 @@ def test_stopped(node: Node, service: Run) -> None:
         node.change(unit, "UnitFileState=enabled", "UnitFileState=disabled")
     node.calls.clear()
     assert not service(state="stopped")["changed"] and not node.calls
+
+
+def test_a_stop_leaves_no_socket(node: Node, service: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "docker.sock"
+    monkeypatch.setattr(docker_process, "SOCKET", str(path))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+    assert service(state="stopped", check=True)["changed"] and path.is_socket()
+    assert service(state="stopped")["changed"] and not path.exists()
 
 
 def test_stopped_is_refused_while_containers_run(node: Node, service: Run) -> None:
