@@ -102,9 +102,9 @@ test-matrix: venv ## Every supported ansible-core, on the control node and again
 ##@ Products
 .PHONY: docs bench collection bundle clean
 docs: venv ## Generate defaults, README tables and docs/reference from the argument specs
-	$(BIN)/python docs/generate.py
-	$(BIN)/python docs/cases.py
-	$(BIN)/python docs/checks.py
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.cases
+	$(BIN)/python -m docs.checks
 
 bench: venv ## Measure against the floor, printed as a table (needs root; makes a sandbox of its own)
 	$(BIN)/python bench/run.py

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from docs.table import cell
+
 ROOT = Path(__file__).resolve().parents[1]
 CASES = Path("tests/unit/lifecycle/cases.yml")
 PAGE = Path("docs/reference/lifecycle-cases.md")
@@ -122,7 +124,7 @@ def render(cases: list[Case]) -> str:
         for case in cases:
             if case.number.startswith(letter):
                 cells = (case.number, case.input, case.expected, case.state, evidence(case))
-                lines.append("| %s |" % " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells))
+                lines.append("| %s |" % " | ".join(map(cell, cells)))
     return "\n".join(lines) + "\n"
 
 

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from docs.table import cell
+from validate import arrived, catalogue
+from validate.model import PERMISSIONS, STEPS, TIERS, WORKLOADS, Check
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from validate import arrived, catalogue  # noqa: E402 - found by the line above
-from validate.model import PERMISSIONS, STEPS, TIERS, WORKLOADS, Check  # noqa: E402 - likewise
-
 PAGE = Path("docs/reference/checks.md")
 SECTIONS = {
     "H": "Head and submit hosts",
@@ -51,11 +49,6 @@ def checks() -> list[Check]:
     """Return all of them, in the order of their ids."""
     found = [entry.check for entry in catalogue.load().values()]
     return sorted([*found, *arrived.CHECKS], key=lambda check: check.id)
-
-
-def cell(text: str) -> str:
-    """Return a text that is safe in a table's cell."""
-    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def render(found: list[Check]) -> str:

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from docs.table import cell
+
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN = "<!-- variables: generated from meta/argument_specs.yml by make docs -->"
 END = "<!-- /variables -->"
@@ -99,9 +101,8 @@ def plain(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Return a description as Markdown that is safe in a table's cell."""
-    escaped = text.replace("|", "\\|").replace("<", "&lt;")
     return MARKUP.sub(
-        lambda match: "`%s`" % match.group(2).replace("&lt;", "<"), LINK.sub(r"[\1](\2)", escaped)
+        lambda match: "`%s`" % match.group(2).replace("&lt;", "<"), LINK.sub(r"[\1](\2)", cell(text))
     )
 
 
