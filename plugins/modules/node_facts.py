@@ -271,8 +271,9 @@ def file_facts(patterns: list[str], with_lines: bool = False) -> dict[str, dict[
                 entry["sha256"] = sha256_of(path)
                 if with_lines:
                     entry["lines"] = lines_of(path)
-            if kind == "file" and read_capabilities(path):
-                entry["capabilities"] = read_capabilities(path).hex()
+            capabilities = read_capabilities(path) if kind == "file" else b""
+            if capabilities:
+                entry["capabilities"] = capabilities.hex()
         except FileNotFoundError:
             continue
         found[path] = entry
