@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit import plays
+from tests.unit.plays import REPOSITORY
+
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[2]
 KEYS = ("large_files", "contents", "installs", "repository_files", "groups")
 
 
@@ -28,19 +27,8 @@ def evaluate(directory: Path, **variables: Any) -> dict[str, Any]:
         "vars": {"artifacts_components": ["enroot", "pyxis"], "wanted": wanted, **variables},
         "tasks": [{"ansible.builtin.copy": copy}],
     }
-    (directory / "play.yml").write_text(json.dumps([play]))
-    subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(directory / "play.yml")],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "HOME": str(directory),
-        },
-        cwd=directory,
-        capture_output=True,
-        check=True,
-    )
+    done = plays.run(directory, play)
+    assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads((directory / "result").read_text()))
 
 

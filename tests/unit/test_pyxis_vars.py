@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit import plays
+from tests.unit.plays import REPOSITORY
+
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[2]
 BEFORE = {"plugstack": {"registrations": [{}], "loaded": ["/p.so"]}}
 AFTER: dict[str, Any] = {"plugstack": {"registrations": [], "loaded": []}}
 # Answers like slurm_facts: the first look still sees the registration.
@@ -48,18 +48,5 @@ def test_a_wait_ends_with_the_look_that_sees_it(tmp_path: Path) -> None:
             {"ansible.builtin.assert": {"that": ["__pyxis_forgotten | bool", "__pyxis_followed['attempts'] == 2"]}},
         ],
     }
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "HOME": str(tmp_path),
-        },
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = plays.run(tmp_path, play)
     assert done.returncode == 0, done.stdout
