@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from validate import collect, kinds, plan, session, survey
+from validate import collect, kinds, plan, results, session, survey
 from validate.catalogue import Entry, chosen
 from validate.errors import CannotStart
 from validate.model import ACCEPTED, Context
-from validate.results import SCHEMA
 from validate.settings import Settings, Site
 
 # Each is one ssh with little to do on this side.
@@ -44,13 +43,9 @@ def run(site: Site | None, settings: Settings, limit: Iterable[str], progress: A
         for node, events in zip(roster, answers):
             _take(node, events, hosts)
             progress(f"{len(hosts)} of {len(roster)} nodes over ssh")
-    return {
-        "schema": SCHEMA, "run": nonce, "started": round(started, 1), "finished": round(time.time(), 1),
-        "tier": settings.tier, "checks": list(entries), "settings": settings.record(),
-        "cluster": {"name": "", "version": "", "only_in_slurm": [], "over": "ssh"}, "roster": roster, "hosts": hosts,
-        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load().items()},
-        "notes": ["over ssh: nothing was run by Slurm", *controllers(site, settings)],
-    }  # fmt: skip
+    cluster = {"name": "", "version": "", "only_in_slurm": [], "over": "ssh"}
+    notes = ["over ssh: nothing was run by Slurm", *controllers(site, settings)]
+    return results.document(nonce, started, settings, entries, cluster, roster, hosts, notes)
 
 
 def _node(name: str) -> dict[str, Any]:

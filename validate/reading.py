@@ -49,6 +49,11 @@ def root_mount(node: Node) -> str:
     return f"{mount['source']}:{mount['part']}"
 
 
+def listed_gpus(text: str) -> int:
+    """Return how many GPUs ``nvidia-smi -L`` lists."""
+    return len(re.findall(r"^GPU \d+:", text, re.MULTILINE))
+
+
 def slurm_setting(text: str, name: str) -> str:
     """Return a value of ``scontrol show config``, '' where it is not there."""
     found = re.search(rf"^{re.escape(name)}\s*=\s*(.*?)\s*$", text, re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from validate.catalogue import Entry, load
 from validate.errors import CannotStart
 from validate.judge import ANSWERED, judge
 from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, WARN, Profile, Verdict, worst
+from validate.settings import Settings
 
 SCHEMA = "slipway.validate/1"
 # What a stored document must have to be judged again: key -> type.
@@ -25,6 +27,33 @@ SHAPE: dict[str, type] = {
 }  # fmt: skip
 FLEET_SHARE = 0.3
 ROSTER_CHECK = "H-02"
+
+
+def document(
+    run: str,
+    started: float,
+    settings: Settings,
+    checks: Iterable[str],
+    cluster: Mapping[str, Any],
+    roster: Sequence[Mapping[str, Any]],
+    hosts: Mapping[str, Any],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Return the results of a run that ends now, with everything that a verdict needs; ``started`` in epoch seconds."""
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "started": round(started, 1),
+        "finished": round(time.time(), 1),
+        "tier": settings.tier,
+        "checks": list(checks),
+        "settings": settings.record(),
+        "cluster": cluster,
+        "roster": roster,
+        "hosts": dict(hosts),
+        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load().items()},
+        "notes": notes,
+    }
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from validate import collect, kinds, plan, reading, session, survey
+from validate import collect, kinds, plan, reading, results, session, survey
 from validate.catalogue import Entry, chosen
 from validate.errors import CannotStart
-from validate.results import SCHEMA
 from validate.settings import Settings, Site
 
 Progress = Callable[[str], None]
@@ -190,17 +189,6 @@ def document(
     found = standins(hosts)
     if found:
         notes = [f"STAND-IN: {', '.join(found)} on these nodes is test equipment, not upstream's program", *notes]
-    return {
-        "schema": SCHEMA,
-        "run": nonce,
-        "started": round(started, 1),
-        "finished": round(time.time(), 1),
-        "tier": prepared.settings.tier,
-        "checks": list(prepared.entries),
-        "settings": prepared.settings.record(),
-        "cluster": prepared.cluster,
-        "roster": prepared.roster,
-        "hosts": dict(hosts),
-        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load().items()},
-        "notes": notes,
-    }
+    return results.document(
+        nonce, started, prepared.settings, prepared.entries, prepared.cluster, prepared.roster, hosts, notes
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -36,7 +37,7 @@ def judge(observed: Any, context: Context) -> Finding:
         return skipped("validate_plain_image names none")
     if not re.search(r"^ID=", observed["stdout"], re.MULTILINE):
         return failed((observed["stderr"].strip() or "nothing")[-400:], f"{observed['image']} starts")
-    count = len(re.findall(r"^GPU \d+:", observed["stdout"], re.MULTILINE))
+    count = reading.listed_gpus(observed["stdout"])
     if "nvidia" in context.profile.has:
         if count != context.slurm["gpus"]:
             return failed(f"{count} GPUs", f"{context.slurm['gpus']} GPUs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -47,7 +48,7 @@ def judge(observed: Any, context: Context) -> Finding:
         return failed(found.line, f"{observed['image']} starts", found.cause, found.fix, found.who)
     if observed["stdout"].startswith(observed["system"]) and observed["system"]:
         return failed("the node's own system", "the image's")
-    count = len(re.findall(r"^GPU \d+:", observed["stdout"], re.MULTILINE))
+    count = reading.listed_gpus(observed["stdout"])
     if "nvidia" in context.profile.has and count != context.slurm["gpus"]:
         return failed(f"{count} GPUs", f"{context.slurm['gpus']} GPUs")
     return passed(f"{observed['image']}, {count} GPUs")
