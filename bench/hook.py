@@ -1,7 +1,7 @@
 """What a lifecycle hook costs: the bytes of its bundle, and its seconds on nodes.
 
 `bench/run.py bundle` prints the size of a site's bundle. The seconds need nodes that a bundle lies on: ``measure``
-takes a way to run a command on one of them, and the tests of the hooks on nodes call it.
+takes a way to run a command on one of them. Nothing calls it yet: tests/lifecycle times its runs itself.
 """
 
 from __future__ import annotations
