@@ -49,6 +49,7 @@ def judge(
     stopped = bool(cluster.get("interrupted"))
     kind_of = {node["name"]: kinds.of(node, hosts.get(node["name"]), profiles, settings) for node in roster}
     fleets = _fleets(roster, hosts, kind_of)
+    samples = _samples(roster, hosts, kind_of)
     cells: dict[str, dict[str, Verdict]] = {}
     for node in roster:
         name = node["name"]
@@ -66,7 +67,7 @@ def judge(
             record = host["checks"].get(check)
             context = Context(
                 node=name, profile=profile, slurm=node, steps=host["steps"], others=others,
-                fleet=fleet.get(check, {}), settings=settings,
+                fleet=fleet.get(check, {}), sample=samples.get((profile.kind, node["role"]), ""), settings=settings,
                 cluster=cluster, received=record.get("received") if record else None,
             )  # fmt: skip
             found[check] = _verdict(entry, host, record, context)
@@ -104,6 +105,17 @@ def _fleets(
             if "observed" in record:
                 fleet.setdefault(check, Fleet())[node["name"]] = record["observed"]
     return fleets
+
+
+def _samples(
+    roster: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]], kind_of: Mapping[str, Profile]
+) -> dict[tuple[str, str], str]:
+    """Return (kind, role) -> the node on which the checks were made that one node makes for all of its kind."""
+    found: dict[tuple[str, str], str] = {}
+    for node in roster:
+        if "hello" in (hosts.get(node["name"]) or {"steps": {}})["steps"].get("sample", {}):
+            found.setdefault((kind_of[node["name"]].kind, node["role"]), node["name"])
+    return found
 
 
 def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stopped: bool) -> Verdict:
@@ -186,8 +198,8 @@ def _absent(check: Check, host: Mapping[str, Any], context: Context) -> Finding:
     """Return why there is no record of a check."""
     step, stopped = check.step, bool(context.cluster.get("interrupted"))
     seen = host["steps"].get(step, {})
-    if step == "sample" and "hello" not in seen and context.fleet:
-        return Finding(SKIP, f"tried on {min(context.fleet)}, a node of the same kind")
+    if step == "sample" and "hello" not in seen and context.sample:
+        return Finding(SKIP, f"tried on {context.sample}, a node of the same kind")
     if step == "group" and not seen and "hello" in host["steps"].get("host", {}) and not stopped:
         return Finding(SKIP, "alone in its allocation: a group needs a second node")
     if "hello" in seen:

@@ -78,7 +78,8 @@ class Context:
 
     ``slurm`` is the node's entry of the roster, ``steps`` what each step's probe said of itself, ``others`` the
     observations of other checks on this node, ``fleet`` this check's observations on all nodes of the same kind,
-    ``received`` the submit host's clock when the record came (epoch, s).
+    ``sample`` the node that makes some checks for all of its kind ('' where none answered), ``received`` the submit
+    host's clock when the record came (epoch, s).
     """
 
     node: str
@@ -87,6 +88,7 @@ class Context:
     steps: Mapping[str, Any] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
     fleet: Mapping[str, Any] = field(default_factory=dict)
+    sample: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     cluster: Mapping[str, Any] = field(default_factory=dict)
     received: float | None = None

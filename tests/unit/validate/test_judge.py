@@ -139,6 +139,20 @@ def test_a_missing_record_is_not_measured(small, verdict, check):
     assert results.judged(small).nodes["gpu001"] == NO_RESULT
 
 
+def test_a_sample_that_hangs_on_one_node_accuses_none_that_was_not_asked(small, verdict):
+    samples = [check for check, entry in load().items() if entry.check.step == "sample"]
+    for name in ("gpu001", "gpu003"):
+        del small["hosts"][name]["steps"]["sample"]
+        for check in samples:
+            del small["hosts"][name]["checks"][check]
+    small["hosts"]["gpu002"]["checks"]["I-04"] = {"check": "I-04", "step": "sample", "error": "no answer", "timeout": 1}
+    assert verdict(small, "gpu002", "I-04").status == ERROR
+    assert results.judged(small).nodes["gpu001"] == PASS
+    assert verdict(small, "gpu001", "I-04").observed == "tried on gpu002, a node of the same kind"
+    del small["hosts"]["gpu002"]["steps"]["sample"], small["hosts"]["gpu002"]["checks"]["I-04"]
+    assert verdict(small, "gpu001", "I-04").status == NO_RESULT
+
+
 def test_a_probe_that_says_hello_and_nothing_else_is_not_accepted(document):
     document["hosts"]["gpu001"]["checks"] = {}
     assert results.judged(document).nodes["gpu001"] == NO_RESULT
