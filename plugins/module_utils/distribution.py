@@ -1,22 +1,74 @@
-"""What a node runs, by Ansible's own detection; the same code as ``ansible.builtin.setup``."""
+"""What a node runs, from its os-release(5).
+
+In the words of ``ansible.builtin.setup``, whose own detection imports the collectors of all facts: a third of what
+``node_facts`` cost.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+import shlex
+from typing import Mapping
 
-from ansible.module_utils.facts.system.distribution import Distribution
+FILES = ("/etc/os-release", "/usr/lib/os-release")
+# Which point release it is, Debian says nowhere else.
+DEBIAN_VERSION = "/etc/debian_version"
+NAMES = {
+    "almalinux": "AlmaLinux",
+    "amzn": "Amazon",
+    "centos": "CentOS",
+    "debian": "Debian",
+    "fedora": "Fedora",
+    "rhel": "RedHat",
+    "rocky": "Rocky",
+    "ubuntu": "Ubuntu",
+}
+# By a word of ID or ID_LIKE; the first that is there counts.
+FAMILIES = {"debian": "Debian", "ubuntu": "Debian", "rhel": "RedHat", "fedora": "RedHat", "centos": "RedHat"}
 
-SYSTEM_FACTS = (
-    "distribution",
-    "distribution_release",
-    "distribution_version",
-    "distribution_major_version",
-    "os_family",
-)
+
+def parse(text: str) -> dict[str, str]:
+    """Return the variables of an os-release; a line that is no assignment of one word is left out."""
+    found = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        try:
+            words = shlex.split(value, comments=True)
+        except ValueError:
+            continue
+        if equals and not key.startswith("#") and len(words) < 2:
+            found[key] = words[0] if words else ""
+    return found
 
 
-def system_facts(module: Any) -> dict[str, str]:
-    """Return SYSTEM_FACTS and the machine's architecture, '' for what is not known."""
-    found = Distribution(module).get_distribution_facts()
-    return {**{name: found.get(name, "") for name in SYSTEM_FACTS}, "architecture": os.uname().machine}
+def describe(release: Mapping[str, str], debian_version: str) -> dict[str, str]:
+    """Return the facts of a distribution, '' for what is not known."""
+    identity = release.get("ID", "")
+    name = NAMES.get(identity) or release.get("NAME", "")
+    version = release.get("VERSION_ID", "")
+    if name == "Debian" and debian_version[:1].isdigit():
+        version = debian_version
+    words = [identity, *release.get("ID_LIKE", "").split()]
+    return {
+        "distribution": name,
+        "distribution_release": release.get("VERSION_CODENAME", ""),
+        "distribution_version": version,
+        "distribution_major_version": version.split(".")[0],
+        "os_family": next((FAMILIES[word] for word in words if word in FAMILIES), name),
+    }
+
+
+def read(paths: tuple[str, ...]) -> str:
+    """Return the text of the first of the files that is there, without white space at its ends."""
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                return stream.read().strip()
+        except OSError:
+            continue
+    return ""
+
+
+def system_facts() -> dict[str, str]:
+    """Return the distribution of this node and its architecture."""
+    return {**describe(parse(read(FILES)), read((DEBIAN_VERSION,))), "architecture": os.uname().machine}

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any, Iterator, Mapping
 
-from ansible_collections.slipway.containers.plugins.module_utils.preflight import is_secret
+from ansible_collections.slipway.containers.plugins.module_utils.secret_names import is_secret
 
 NOTHING, RELOAD, RESTART = "nothing", "reload", "restart"
 

@@ -1,12 +1,8 @@
-"""The dockerd of this node: its program, the process that runs, and what it says about itself."""
+"""The dockerd of this node: its program, and the process that runs."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import socket
-from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import command
 
@@ -92,29 +88,3 @@ def was_replaced(process: int, proc: str = "/proc") -> bool:
         return os.readlink(os.path.join(proc, str(process), "exe")).endswith(" (deleted)")
     except OSError:
         return False
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a local socket."""
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
-
-
-def info(seconds: float) -> dict[str, Any] | None:
-    """Return what Docker says about itself (GET /info), None where it does not answer within ``seconds``.
-
-    Asking starts a Docker that is stopped: systemd listens for it.
-    """
-    connection = _SocketConnection("localhost", timeout=seconds)
-    try:
-        connection.request("GET", "/info")
-        answer = connection.getresponse()
-        found = json.loads(answer.read())
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    return found if answer.status == 200 and isinstance(found, dict) else None

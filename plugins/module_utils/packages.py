@@ -7,6 +7,8 @@ import re
 
 DPKG_FIELDS = ("Package", "Version", "Architecture", "db:Status-Status", "db:Status-Eflag", "db:Status-Want")
 DPKG_FORMAT = r"\t".join("${%s}" % field for field in DPKG_FIELDS) + r"\n"
+# The same, followed by a line for each path of the package (dpkg 1.19.3).
+DPKG_FILES_FORMAT = DPKG_FORMAT + "${db-fsys:Files}"
 RPM_FORMAT = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 # How long to wait before a locked package manager is asked again (seconds).
 LOCK_PAUSE = 5
@@ -46,6 +48,17 @@ def parse_dpkg(text: str) -> tuple[Packages, list[str]]:
         elif status not in ("not-installed", "config-files"):
             broken.append(name)
     return found, broken
+
+
+def lacking_by_dpkg(text: str) -> set[str]:
+    """Return the names of the packages of which a path is not there, from dpkg-query's answer with files."""
+    name, found = "", set()
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            name = line.partition("\t")[0]
+        elif not line.startswith(OPTIONAL_FILES, 1) and not os.path.lexists(line[1:]):
+            found.add(name)
+    return found
 
 
 def held_by_dpkg(text: str) -> list[str]:

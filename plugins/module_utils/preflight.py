@@ -14,12 +14,10 @@ from typing import Any, Callable, Iterable, Mapping
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.slipway.containers.plugins.module_utils import versions
+from ansible_collections.slipway.containers.plugins.module_utils.secret_names import is_secret
 
 HIDDEN = "(hidden)"
 LONGEST_VALUE = 120
-SECRET = re.compile(
-    r"(?:^|_)(?:passw(?:or)?d|passphrase|secret|token|credentials?|api_?key|private_key)s?(?:_|\Z)"
-)
 BOOLEANS = frozenset(("yes", "no", "on", "off", "true", "false", "1", "0", "y", "n", "t", "f"))
 NAMES = {
     "str": "text",
@@ -66,15 +64,6 @@ class Role:
     def own(self, key: str, empty: Any) -> Any:
         """Return ``__<role>_<key>`` of the role's vars."""
         return self.data.get("__%s_%s" % (self.name, key)) or empty
-
-
-def is_secret(name: str, option: Mapping[str, Any] | None = None) -> bool:
-    """Tell whether a value must not be shown: declared so, at any depth, or evident from the name."""
-    if option and (
-        option.get("no_log") or any(is_secret(key, sub) for key, sub in (option.get("options") or {}).items())
-    ):
-        return True
-    return bool(SECRET.search(name.lower()))
 
 
 def show(value: Any) -> str:

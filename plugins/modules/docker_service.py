@@ -51,6 +51,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import (
     command,
+    docker_api,
     docker_daemon,
     docker_facts,
     docker_process,
@@ -121,7 +122,7 @@ class Services:
                 self.systemctl(self.params["timeout"], verb, *units)
         if plan.reload:
             self.systemctl(SYSTEMCTL_SECONDS, "reload", tools.DOCKER)
-        if (plan.restart or plan.start) and docker_process.info(self.params["timeout"]) is None:
+        if (plan.restart or plan.start) and docker_api.info(self.params["timeout"]) is None:
             self.module.fail_json(
                 msg="Docker was started, but does not answer on %s within %d s. Look at: journalctl -u docker"
                 % (docker_process.SOCKET, self.params["timeout"])
@@ -203,7 +204,7 @@ def main() -> None:
     if module.params["state"] == "enabled":
         plan = plan.at_boot()
     ask = plan.disturbs and seen.unit(tools.DOCKER).running
-    info, keys = docker_process.info(INFO_SECONDS) if ask else None, services.keys()
+    info, keys = docker_api.info(INFO_SECONDS) if ask else None, services.keys()
     pending = tools.obstacle(plan, running, info, keys)
     if pending:
         pending = "%s: restart pending (%s): %s. A later run makes up for it." % (

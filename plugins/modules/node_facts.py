@@ -9,7 +9,7 @@ module: node_facts
 short_description: Read distribution, packages, accelerators and Slurm of a node in one call
 description:
   - Sets the facts C(distribution), C(distribution_release), C(distribution_version), C(distribution_major_version),
-    C(os_family) and C(architecture) as M(ansible.builtin.setup) does, by the same code, C(packages) in the shape of
+    C(os_family) and C(architecture) in the words of M(ansible.builtin.setup), C(packages) in the shape of
     M(ansible.builtin.package_facts), and C(slurm) as M(slipway.containers.slurm_facts).
   - Several calls in one, because on a cluster that needs nothing the calls are what a converge costs.
   - C(packages_broken) names packages that a killed dpkg or rpm left behind or whose files were deleted, which
@@ -164,7 +164,7 @@ from ansible_collections.slipway.containers.plugins.module_utils.files import (
     read_capabilities,
     sha256_of,
 )
-from ansible_collections.slipway.containers.plugins.module_utils.preflight import is_secret
+from ansible_collections.slipway.containers.plugins.module_utils.secret_names import is_secret
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_gather import gather
 from ansible_collections.slipway.containers.plugins.module_utils.slurm_host import Host
 
@@ -198,22 +198,25 @@ def package_facts(module: Any, names: list[str], family: str) -> dict[str, Any]:
     module.run_command_environ_update = {"LC_ALL": "C"}
     if family == "Debian":
         # Exit code 1 only says that some of the names are unknown.
-        text = module.run_command(["dpkg-query", "--show", "--showformat", tools.DPKG_FORMAT, *names])[1]
+        text = module.run_command(["dpkg-query", "--show", "--showformat", tools.DPKG_FILES_FORMAT, *names])[1]
         found, broken = tools.parse_dpkg(text)
         held = tools.held_by_dpkg(text)
         if tools.dpkg_was_interrupted():
             broken.append("dpkg")
+        # dpkg reads every file of a package that it verifies, so it is asked only where something seems to be missing.
+        suspects = tools.lacking_by_dpkg(text) & set(found)
         verify = ["dpkg", "--verify"]
     elif family == "RedHat":
         text = module.run_command(["rpm", "--query", "--queryformat", tools.RPM_FORMAT, *names])[1]
         found = tools.parse_rpm(text)
         broken = tools.listed_twice(found)
         held = tools.held_by_versionlock(read(VERSIONLOCK), names)
+        suspects = set(found)
         verify = ["rpm", "--verify", *VERIFY_RPM]
     else:
         # Preflight says of every role which distributions it supports.
         return {"packages": {}, "packages_broken": [], "packages_held": []}
-    for name in sorted(found):
+    for name in sorted(suspects):
         if tools.missing_files(module.run_command([*verify, name])[1]):
             broken.append(name)
     return {"packages": found, "packages_broken": broken, "packages_held": held}
@@ -305,7 +308,7 @@ def main() -> None:
     data = survey["data_directories"]
     asked = module.params["files"] + [path + end for path in data for end in DATA_PLACES]
     slurm = gather(Host(), module.params["roster"])
-    system, archives = system_facts(module), apt_archives(module)
+    system, archives = system_facts(), apt_archives(module)
     facts = {
         **system,
         **(package_facts(module, names, system["os_family"]) if names else {}),

@@ -100,7 +100,7 @@ MANAGERS = {"Debian": Apt, "RedHat": Dnf}
 
 def manager(module: Any) -> Any:
     """Return the package manager of this node; fails where it is none of ours."""
-    found = system_facts(module)
+    found = system_facts()
     if found["os_family"] not in MANAGERS:
         module.fail_json(
             msg="%s is of the family %s, and packages are installed only on those of %s"

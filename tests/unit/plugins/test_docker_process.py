@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import docker_api
 from ansible_collections.slipway.containers.plugins.module_utils import docker_process as tools
 
 
@@ -88,7 +89,7 @@ def test_what_docker_says_about_itself(monkeypatch: pytest.MonkeyPatch, answer: 
     with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as server:
         path = directory + "/docker.sock"
         monkeypatch.setattr(tools, "SOCKET", path)
-        assert tools.info(1) is None
+        assert docker_api.info(1) is None
         server.bind(path)
         server.listen()
 
@@ -100,5 +101,5 @@ def test_what_docker_says_about_itself(monkeypatch: pytest.MonkeyPatch, answer: 
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert tools.info(5) == expected
+        assert docker_api.info(5) == expected
         thread.join()

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import command, docker_process
+from ansible_collections.slipway.containers.plugins.module_utils import command, docker_api, docker_process
 
 Run = Callable[..., dict[str, Any]]
 # 2020-11-22 19:22:48 UTC
@@ -56,7 +56,7 @@ def node(recorded: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(command, "run", node.run)
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: node.warnings.append(text))
     monkeypatch.setattr(docker_process, "containers", lambda: node.containers)
-    monkeypatch.setattr(docker_process, "info", lambda _seconds: node.info)
+    monkeypatch.setattr(docker_api, "info", lambda _seconds: node.info)
     monkeypatch.setattr(docker_process, "was_replaced", lambda _process: False)
     monkeypatch.setattr(docker_process, "rootless", lambda: node.rootless)
     monkeypatch.setattr(docker_process, "SOCKET", str(tmp_path))

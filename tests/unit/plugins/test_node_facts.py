@@ -14,7 +14,9 @@ from ansible_collections.slipway.containers.plugins.modules import node_facts
 from ansible_collections.slipway.containers.plugins.modules.node_facts import group_name
 
 Run = Callable[..., dict[str, Any]]
-WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\tinstall\\n"
+WHOLE = "enroot\\t4.1.2-1\\tamd64\\tinstalled\\tok\\tinstall\\n /.\\n /bin\\n"
+# A path that no machine has: dpkg itself is asked what is the matter.
+LACKING = WHOLE + " /usr/lib/no-such-path-of-enroot\\n"
 
 
 def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
@@ -24,9 +26,7 @@ def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
         "distribution_version": "9",
         "distribution_major_version": "9",
     }
-    monkeypatch.setattr(
-        node_facts, "system_facts", lambda _module: {**system, "os_family": family, "architecture": "x86_64"}
-    )
+    monkeypatch.setattr(node_facts, "system_facts", lambda: {**system, "os_family": family, "architecture": "x86_64"})
 
 
 @pytest.fixture
@@ -62,13 +62,13 @@ def test_whole(run_module: Run, tools: Callable[..., Path]) -> None:
     assert broken == []
     text = log.read_text()
     assert "dpkg-query C --show --showformat ${Package}" in text
-    assert text.endswith(" enroot enroot+caps\ndpkg C --verify enroot\n")
+    assert text.endswith(" enroot enroot+caps\n"), "dpkg reads every file of a package that it verifies"
 
 
 def test_broken(run_module: Run, tools: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "updates/0000").touch()
     tools(
-        dpkg_query=WHOLE + "enroot+caps\\t4.1.2-1\\tamd64\\thalf-configured\\tok\\n",
+        dpkg_query=LACKING + "enroot+caps\\t4.1.2-1\\tamd64\\thalf-configured\\tok\\n",
         dpkg="missing   c /etc/enroot/environ.d/10-terminal.env\\n",
     )
     assert facts(run_module("node_facts", packages=["enroot"], check=True))[1] == ["enroot+caps", "dpkg", "enroot"]
@@ -80,8 +80,17 @@ def test_nothing_installed(run_module: Run, tools: Callable[..., Path]) -> None:
 
 
 def test_documentation_left_out_is_whole(run_module: Run, tools: Callable[..., Path]) -> None:
-    tools(dpkg_query=WHOLE, dpkg="missing     /usr/share/doc/enroot/copyright\\n")
+    log = tools(dpkg_query=WHOLE + " /usr/share/doc/enroot/no-such-file\\n", dpkg="missing /x\\n")
     assert facts(run_module("node_facts", packages=["enroot"]))[1] == []
+    assert "--verify" not in log.read_text()
+
+
+@pytest.mark.parametrize("said", ["", "missing     /usr/share/doc/enroot/copyright\\n"])
+def test_what_dpkg_does_not_miss_is_whole(run_module: Run, tools: Callable[..., Path], said: str) -> None:
+    """A path that was diverted, for one, is elsewhere."""
+    log = tools(dpkg_query=LACKING, dpkg=said)
+    assert facts(run_module("node_facts", packages=["enroot"]))[1] == []
+    assert log.read_text().endswith("dpkg C --verify enroot\n")
 
 
 def test_rpm(run_module: Run, tools: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ class Node:
 
 def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     monkeypatch.setattr(
-        package_files, "system_facts", lambda _module: {"distribution": "Some Linux", "os_family": family}
+        package_files, "system_facts", lambda: {"distribution": "Some Linux", "os_family": family}
     )
 
 
