@@ -12,7 +12,13 @@ import yaml
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.slipway.containers.plugins.module_utils import inventory_files, preflight, refusals
+from ansible_collections.slipway.containers.plugins.module_utils import (
+    inventory_files,
+    preflight,
+    preflight_cluster,
+    refusals,
+)
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line
 
 try:
     # From ansible-core 2.19 on only what is marked as trusted is templated.
@@ -46,7 +52,7 @@ def read_yaml(path: str) -> dict[str, Any]:
 
 
 @cache
-def read_roles(directory: str) -> dict[str, preflight.Role]:
+def read_roles(directory: str) -> dict[str, Role]:
     """Return what every role says about itself."""
     roles = {}
     for name in sorted(os.listdir(directory)):
@@ -55,7 +61,7 @@ def read_roles(directory: str) -> dict[str, preflight.Role]:
         if entries or os.path.isdir(os.path.join(base, "tasks")):
             defaults = read_yaml(os.path.join(base, "defaults", "main.yml"))
             data = read_yaml(os.path.join(base, "vars", "main.yml"))
-            roles[name] = preflight.Role(name, entries, defaults, data)
+            roles[name] = Role(name, entries, defaults, data)
     return roles
 
 
@@ -95,7 +101,7 @@ class ActionModule(ActionBase):
                     "component": "preflight",
                     "variable": "",
                     "value": "",
-                    "problem": preflight.one_line("cannot be judged: %s: %s" % (type(error).__name__, error)),
+                    "problem": one_line("cannot be judged: %s: %s" % (type(error).__name__, error)),
                     "allowed": "",
                     "file": "",
                 }
@@ -104,6 +110,7 @@ class ActionModule(ActionBase):
 
     def judge(self, components: list[Any], variables: dict[str, Any]) -> list[dict[str, str]]:
         """Return the problems of all components."""
+        facts = variables.get("ansible_facts") or {}
         roles = read_roles(os.path.abspath(self._task.args.get("roles_path") or ROLES))
         defaults = {name: value for role in roles.values() for name, value in role.defaults.items()}
         templar = self._templar.copy_with_new_env(available_variables={**trusted(defaults), **variables})
@@ -115,15 +122,16 @@ class ActionModule(ActionBase):
             except Exception:  # noqa: BLE001 -- a value that cannot be evaluated is a finding of its own
                 return ""
 
-        findings: list[preflight.Finding] = []
+        findings: list[Finding] = []
         for component in dict.fromkeys(map(str, components)):
             if component in roles:
                 role = roles[component]
                 findings += preflight.judge_component(role, variables, templar.template, known)
-                findings += preflight.judge_needs(role, roles, variables, templar.template)
-                findings += preflight.judge_cluster(role, variables, templar.template, self.state_on(role, variables))
-                if preflight.state_of(role, variables, templar.template) == "present":
-                    facts = variables.get("ansible_facts") or {}
+                findings += preflight_cluster.judge_needs(role, roles, variables, templar.template)
+                findings += preflight_cluster.judge_cluster(
+                    role, variables, templar.template, self.state_on(role, variables)
+                )
+                if preflight_cluster.state_of(role, variables, templar.template) == "present":
                     findings += refusals.judge(role, value_of, facts, self.exists)
             else:
                 findings.append(preflight.unknown_component(component, roles))
@@ -148,44 +156,30 @@ class ActionModule(ActionBase):
         return os.path.exists(os.path.expanduser(path))
 
     @staticmethod
-    def state_on(role: preflight.Role, variables: dict[str, Any]) -> Callable[[str], str]:
+    def state_on(role: Role, variables: dict[str, Any]) -> Callable[[str], str]:
         """Return a function from a host's inventory name to a component's state there."""
-        return lambda host: preflight.state_of(role, variables["hostvars"][host], lambda value: value)
+        return lambda host: preflight_cluster.state_of(role, variables["hostvars"][host], lambda value: value)
 
-    def file_of(self, finding: preflight.Finding, variables: dict[str, Any]) -> str:
+    def file_of(self, finding: Finding, variables: dict[str, Any]) -> str:
         """Return the file to edit, with its line where it is known."""
         if finding.variable in load_extra_vars(self._loader):
-            given = [
-                str(option)[1:]
-                for option in context.CLIARGS.get("extra_vars") or ()
-                if str(option)[:1] == "@"
-            ]
+            given = [str(option)[1:] for option in context.CLIARGS.get("extra_vars") or () if str(option)[:1] == "@"]
             place = inventory_files.locate(finding.variable, reversed(given))
             return "%s, given as %s" % (relative(place), EXTRA_VARS) if place else EXTRA_VARS
-        sources = [
-            str(source)
-            for source in variables.get("ansible_inventory_sources") or []
-            if os.path.exists(source)
-        ]
-        directories = [
-            source if os.path.isdir(source) else os.path.dirname(source) for source in reversed(sources)
-        ]
+        sources = [str(source) for source in variables.get("ansible_inventory_sources") or [] if os.path.exists(source)]
+        directories = [source if os.path.isdir(source) else os.path.dirname(source) for source in reversed(sources)]
         members = variables.get("groups") or {}
         # A child's variables win over its parent's, and a child is never the larger group.
         groups = sorted(variables.get("group_names") or [], key=lambda group: len(members.get(group, ())))
         host = str(variables.get("inventory_hostname", ""))
         playbook = str(variables.get("playbook_dir") or "")
         files = list(
-            inventory_files.candidates(
-                [*([playbook] if playbook else []), *directories], sources, host, groups
-            )
+            inventory_files.candidates([*([playbook] if playbook else []), *directories], sources, host, groups)
         )
         place = inventory_files.locate(finding.variable, files) or self.vault_with(finding.variable, files)
         if place:
             return relative(place)
-        base = str(
-            variables.get("inventory_dir") or (directories[0] if directories else "inventories/<site>")
-        )
+        base = str(variables.get("inventory_dir") or (directories[0] if directories else "inventories/<site>"))
         return relative(os.path.join(base, "group_vars", "all", finding.component + ".yml"))
 
     def vault_with(self, variable: str, files: list[str]) -> str:

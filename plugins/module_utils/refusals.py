@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Mapping
 
-from ansible_collections.slipway.containers.plugins.module_utils import artifacts, preflight, versions
+from ansible_collections.slipway.containers.plugins.module_utils import artifacts, versions
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_nodes import release_of
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line, show
 
 # What a refusal says; every other key of it is a condition, and all of them must hold.
 TEXTS = frozenset(("variable", "problem", "allowed"))
 
 
 def judge(
-    role: preflight.Role,
+    role: Role,
     value_of: Callable[[str], Any],
     facts: Mapping[str, Any],
     exists: Callable[[str], bool],
-) -> list[preflight.Finding]:
+) -> list[Finding]:
     """Judge the combinations that a role refuses (``__<role>_refusals``, described in architecture.md).
 
     ``value_of`` returns the value of any role's input, and ``exists`` tells whether a file is on the control node.
@@ -33,7 +35,7 @@ def judge(
 
 
 def _holds(
-    role: preflight.Role,
+    role: Role,
     refusal: Mapping[str, Any],
     key: str,
     value_of: Callable[[str], Any],
@@ -44,7 +46,7 @@ def _holds(
     if key == "inputs":
         return all(str(value_of(name)) in map(str, values) for name, values in wanted.items())
     if key == "distributions":
-        return preflight.release_of(facts) in map(str, wanted.get(str(facts.get("distribution") or "")) or [])
+        return release_of(facts) in map(str, wanted.get(str(facts.get("distribution") or "")) or [])
     if key == "architectures":
         return facts.get("architecture") in wanted
     if key in ("installed", "not_installed", "outdated"):
@@ -64,7 +66,7 @@ def _holds(
     raise ValueError("a refusal of %s has the unknown condition %s" % (refusal["variable"], key))
 
 
-def _denied(role: preflight.Role, refusal: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+def _denied(role: Role, refusal: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     """Return those of the packages that ``denied`` names whose installed version the role denies."""
     packages = facts.get("packages") or {}
     denied = [str(item["version"]) for item in role.own("denied_versions", [])]
@@ -83,8 +85,8 @@ def _missing_file(refusal: Mapping[str, Any], value_of: Callable[[str], Any]) ->
 
 
 def _finding(
-    role: preflight.Role, refusal: Mapping[str, Any], value_of: Callable[[str], Any], facts: Mapping[str, Any]
-) -> preflight.Finding:
+    role: Role, refusal: Mapping[str, Any], value_of: Callable[[str], Any], facts: Mapping[str, Any]
+) -> Finding:
     packages = facts.get("packages") or {}
     names = [name for name in refusal.get("installed", []) if name in packages] + _denied(role, refusal, facts)
     shown = [name for name in [*role.own("packages", []), *names] if name in packages]
@@ -98,4 +100,4 @@ def _finding(
         for key in ("problem", "allowed")
     )
     name = str(refusal["variable"])
-    return preflight.Finding(role.name, name, preflight.show(value_of(name)), preflight.one_line(problem), allowed)
+    return Finding(role.name, name, show(value_of(name)), one_line(problem), allowed)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.slipway.containers.plugins.action.preflight import read_roles
-from ansible_collections.slipway.containers.plugins.module_utils import preflight
+from ansible_collections.slipway.containers.plugins.module_utils import preflight, preflight_nodes
 
 REPOSITORY = Path(__file__).parents[2]
 ROLES = read_roles(str(REPOSITORY / "roles"))
@@ -61,7 +61,7 @@ def test_another_docker_is_in_the_way(found: dict[str, Any], said: str) -> None:
 def test_a_denied_toolkit_on_a_node(wanted: str, installed: str, said: list[str]) -> None:
     toolkit = ROLES["nvidia_container_toolkit"]
     packages = {package: [{"version": installed}] for package in toolkit.own("packages", [])}
-    found = preflight.judge_versions(toolkit, wanted, packages)
+    found = preflight_nodes.judge_versions(toolkit, wanted, packages)
     causes = {finding.problem for finding in found if finding.variable.endswith("_version")}
     assert len(causes) == len(said) and all(text in cause for text, cause in zip(said, causes, strict=True))
     # Each package that stays is named as well.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.slipway.containers.plugins.module_utils import preflight
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Role
 
 from lifecycle.layout import REPOSITORY
 from lifecycle.playbook import Result
@@ -70,7 +71,7 @@ def test_a_daemon_json_that_is_refused_ends_the_hook_with_its_place(hook):
 )
 def test_another_docker_is_told_before_anything_changes(hook, facts, found, reason, remedy):
     data = yaml.safe_load((REPOSITORY / "roles/docker/vars/main.yml").read_text())
-    role = preflight.Role("docker", {}, {"docker_state": "present"}, data)
+    role = Role("docker", {}, {"docker_state": "present"}, data)
     facts = {"distribution": "Debian", "distribution_major_version": "12", "packages": {}, **facts}
     (finding,) = preflight.judge_component(role, {"ansible_facts": facts}, lambda value: value, set())
     assert finding.variable == found and reason in finding.problem and remedy in finding.allowed

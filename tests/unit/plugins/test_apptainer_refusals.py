@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.slipway.containers.plugins.module_utils import preflight, refusals
+from ansible_collections.slipway.containers.plugins.module_utils import refusals
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role
 
 ROLE = Path(__file__).parents[3] / "roles" / "apptainer"
 DATA = yaml.safe_load((ROLE / "vars/main.yml").read_text())
@@ -29,8 +30,8 @@ VERSION = DEFAULTS["apptainer_version"]
 DEB, SUID_DEB = f"apptainer_{VERSION}_amd64.deb", f"apptainer-suid_{VERSION}_amd64.deb"
 
 
-def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...]) -> list[preflight.Finding]:
-    role = preflight.Role("apptainer", data=DATA)
+def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...]) -> list[Finding]:
+    role = Role("apptainer", data=DATA)
     return refusals.judge(role, {**DEFAULTS, **inputs}.get, facts, lambda path: Path(path).name in there)
 
 

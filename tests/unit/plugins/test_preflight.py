@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.slipway.containers.plugins.filter.preflight_report import preflight_report
 from ansible_collections.slipway.containers.plugins.module_utils import preflight as module
+from ansible_collections.slipway.containers.plugins.module_utils import preflight_cluster, preflight_nodes
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, show
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_values import judge_value
 
 OPTIONS: dict[str, Any] = {
     "enroot_state": {"type": "str", "choices": ["present", "absent", "unmanaged"], "default": "present"},
@@ -47,7 +50,7 @@ FACTS = {
     "distribution_version": "12.7",
     "packages": {},
 }
-ROLE = module.Role(
+ROLE = Role(
     "enroot",
     {"main": {"options": OPTIONS}, "remove": {"options": {"enroot_keep": {}}}},
     {"enroot_state": "present", "enroot_version": "4.1.2"},
@@ -55,12 +58,12 @@ ROLE = module.Role(
 )
 
 
-def judge(facts: dict[str, Any] | None = None, role: module.Role = ROLE, **variables: Any) -> list[module.Finding]:
+def judge(facts: dict[str, Any] | None = None, role: Role = ROLE, **variables: Any) -> list[Finding]:
     everything = {"ansible_facts": {**FACTS, **(facts or {})}, **variables}
     return module.judge_component(role, everything, lambda value: value, role.inputs)
 
 
-def only(findings: list[module.Finding]) -> module.Finding:
+def only(findings: list[Finding]) -> Finding:
     assert len(findings) == 1, findings
     return findings[0]
 
@@ -131,7 +134,7 @@ def test_bad_values(name: str, value: Any, problem: str, allowed: str) -> None:
 
 
 def test_required_and_not_set() -> None:
-    role = module.Role("pyxis", {"main": {"options": {"slurm_controller": {"type": "str", "required": True}}}})
+    role = Role("pyxis", {"main": {"options": {"slurm_controller": {"type": "str", "required": True}}}})
     finding = only(judge(role=role))
     assert (finding.variable, finding.problem) == ("slurm_controller", "is required and not set")
     assert judge(role=role, slurm_controller="head") == []
@@ -149,7 +152,7 @@ def test_an_unknown_name_never_shows_its_value() -> None:
 
 
 def test_the_singular_of_a_component_is_its_prefix_too() -> None:
-    role = module.Role("artifacts", {"main": {"options": {"artifact_mirror": {"type": "str"}}}})
+    role = Role("artifacts", {"main": {"options": {"artifact_mirror": {"type": "str"}}}})
     assert "artifact_mirror" in only(judge(role=role, artifact_miror="x")).allowed
 
 
@@ -236,7 +239,7 @@ def test_secrets_are_hidden(name: str) -> None:
 
 def test_a_secret_in_ansibles_own_message_is_hidden() -> None:
     option = {"type": "dict", "options": {"a": {"type": "str", "choices": ["x"], "no_log": True}}}
-    findings = module.judge_value("enroot", "enroot_login", option, {"a": "hunter2"})
+    findings = judge_value("enroot", "enroot_login", option, {"a": "hunter2"})
     assert findings
     assert "hunter2" not in repr(findings)
 
@@ -273,7 +276,7 @@ def test_hostile_values_do_no_harm(name: str, value: Any) -> None:
 def test_a_value_that_contains_itself() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    assert module.show(loop)
+    assert show(loop)
 
 
 def test_a_component_without_a_role() -> None:
@@ -333,20 +336,20 @@ def test_no_problem_no_report() -> None:
     ],
 )
 def test_what_another_component_needs_must_not_be_absent(variables: dict[str, str], refused: list[str]) -> None:
-    pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, {"__pyxis_needs": ["enroot"]})
-    found = module.judge_needs(pyxis, {"enroot": ROLE, "pyxis": pyxis}, variables, lambda value: value)
+    pyxis = Role("pyxis", {}, {"pyxis_state": "present"}, {"__pyxis_needs": ["enroot"]})
+    found = preflight_cluster.judge_needs(pyxis, {"enroot": ROLE, "pyxis": pyxis}, variables, lambda value: value)
     assert [finding.variable for finding in found] == refused
 
 
 def test_an_unmanaged_component_that_is_in_use_keeps_what_it_needs() -> None:
     data = {"__pyxis_needs": ["enroot"], "__pyxis_evidence": ["slurm", "plugstack", "registrations"]}
-    pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, data)
+    pyxis = Role("pyxis", {}, {"pyxis_state": "present"}, data)
     roles = {"enroot": ROLE, "pyxis": pyxis}
 
-    def refused(registrations: list[Any]) -> list[module.Finding]:
+    def refused(registrations: list[Any]) -> list[Finding]:
         facts = {"slurm": {"plugstack": {"registrations": registrations}}}
         states = {"enroot_state": "absent", "pyxis_state": "unmanaged", "ansible_facts": facts}
-        return module.judge_needs(pyxis, roles, states, lambda value: value)
+        return preflight_cluster.judge_needs(pyxis, roles, states, lambda value: value)
 
     assert refused([]) == []
     assert "pyxis is in use on this host (and unmanaged)" in only(refused([{"plugin": "/x.so"}])).problem
@@ -365,7 +368,7 @@ def test_an_unmanaged_component_that_is_in_use_keeps_what_it_needs() -> None:
 def test_a_newer_package_that_is_not_whole(
     installed: list[str], broken: list[str], capabilities: bool, why: str
 ) -> None:
-    role = module.Role(
+    role = Role(
         "enroot",
         {},
         {"enroot_version": "4.1.2"},
@@ -376,7 +379,7 @@ def test_a_newer_package_that_is_not_whole(
     )
     facts = {"packages": {name: [{"version": "4.2.0-1"}] for name in installed}, "packages_broken": broken}
     values = {"enroot_capabilities_enabled": capabilities}
-    findings = module.judge_whole(role, "4.1.2", values, facts)
+    findings = preflight_nodes.judge_whole(role, "4.1.2", values, facts)
     if not why:
         assert findings == []
         return
@@ -384,8 +387,8 @@ def test_a_newer_package_that_is_not_whole(
     assert why in finding.problem and finding.value == '"4.2.0-1"'
     assert finding.allowed.startswith("enroot_version: 4.2.0 or newer; or on the node: apt-get install --reinstall ")
     # The same version is mended from its own files, and an older one is replaced.
-    assert module.judge_whole(role, "4.2.0", values, facts) == []
-    assert module.judge_whole(role, "4.3.0", values, facts) == []
+    assert preflight_nodes.judge_whole(role, "4.2.0", values, facts) == []
+    assert preflight_nodes.judge_whole(role, "4.3.0", values, facts) == []
 
 
 SLURM_HERE = {"installed": True, "config": {"source": "configless", "shared": False}}
@@ -416,12 +419,14 @@ def test_what_a_part_of_slurm_needs_of_its_cluster(
     slurm: dict[str, Any], groups: dict[str, list[str]], state_there: str, refused: list[str]
 ) -> None:
     data = {"__pyxis_needs_slurm": True, "__pyxis_registrar_group": "controller"}
-    pyxis = module.Role("pyxis", {}, {"pyxis_state": "present"}, data)
+    pyxis = Role("pyxis", {}, {"pyxis_state": "present"}, data)
     variables = {"ansible_facts": {"slurm": slurm}, "groups": groups}
-    found = module.judge_cluster(pyxis, variables, lambda value: value, lambda _host: state_there)
+    found = preflight_cluster.judge_cluster(pyxis, variables, lambda value: value, lambda _host: state_there)
     assert [finding.variable for finding in found] == refused
     elsewhere = {**variables, "pyxis_state": "unmanaged"}
-    assert module.judge_cluster(pyxis, elsewhere, lambda value: value, lambda _host: state_there) == []
+    assert preflight_cluster.judge_cluster(pyxis, elsewhere, lambda value: value, lambda _host: state_there) == []
+
+
 @pytest.mark.parametrize(
     ("facts", "refused"),
     [
@@ -436,8 +441,8 @@ def test_what_stands_in_a_components_way(facts: dict[str, object], refused: list
         {"package": "podman-docker", "reason": "is another", "remedy": "remove it"},
         {"path": "/snap/bin/docker", "reason": "is a snap", "remedy": "remove it"},
     ]
-    docker = module.Role("docker", {}, {"docker_state": "absent"}, {"__docker_conflicts": conflicts})
-    found = module.judge_conflicts(docker, facts)
+    docker = Role("docker", {}, {"docker_state": "absent"}, {"__docker_conflicts": conflicts})
+    found = preflight_nodes.judge_conflicts(docker, facts)
     assert [finding.variable for finding in found] == refused
     assert all(finding.allowed == "remove it" for finding in found)
     # It is absent, and so nothing is in its way.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.containers.plugins.module_utils import preflight, refusals
+from ansible_collections.slipway.containers.plugins.module_utils import refusals
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role
 
 TEXTS = {"variable": "toy_mode", "problem": "no: {found}; {file}", "allowed": "purge {names}"}
 VALUES = {"toy_mode": "setuid", "toy_version": "1.5", "artifact_mirror": "/mirror/"}
@@ -18,13 +19,13 @@ FACTS = {
 }
 
 
-def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> list[preflight.Finding]:
+def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> list[Finding]:
     data = {
         "__toy_packages": ["toy"],
         "__toy_denied_versions": [{"version": "1.4", "reason": "it bites"}],
         "__toy_refusals": list(declared),
     }
-    role = preflight.Role("toy", data=data)
+    role = Role("toy", data=data)
     return refusals.judge(role, {**VALUES, **values}.get, FACTS, lambda _path: exists)
 
 
@@ -59,7 +60,7 @@ def test_all_conditions_must_hold(condition: dict[str, Any], holds: bool) -> Non
 def test_the_texts_say_what_was_found() -> None:
     found = judge({**TEXTS, "installed": ["rival", "other"], "mirror_lacks": "toy_{toy_version}.deb"})
     assert found == [
-        preflight.Finding("toy", "toy_mode", '"setuid"', "no: toy 1.4-1, rival 3; /mirror/toy_1.5.deb", "purge rival")
+        Finding("toy", "toy_mode", '"setuid"', "no: toy 1.4-1, rival 3; /mirror/toy_1.5.deb", "purge rival")
     ]
 
 
