@@ -52,8 +52,8 @@ def read_yaml(path: str) -> dict[str, Any]:
 
 
 @cache
-def read_roles(directory: str) -> dict[str, Role]:
-    """Return what every role says about itself."""
+def read_roles(directory: str, family: str = "") -> dict[str, Role]:
+    """Return what every role says about itself, on hosts of a family of distributions where that differs."""
     roles = {}
     for name in sorted(os.listdir(directory)):
         base = os.path.join(directory, name)
@@ -61,6 +61,8 @@ def read_roles(directory: str) -> dict[str, Role]:
         if entries or os.path.isdir(os.path.join(base, "tasks")):
             defaults = read_yaml(os.path.join(base, "defaults", "main.yml"))
             data = read_yaml(os.path.join(base, "vars", "main.yml"))
+            # As Ansible has it, the file of a family is loaded over the other.
+            data.update(read_yaml(os.path.join(base, "vars", os.path.basename(family) + ".yml")) if family else {})
             roles[name] = Role(name, entries, defaults, data)
     return roles
 
@@ -111,7 +113,8 @@ class ActionModule(ActionBase):
     def judge(self, components: list[Any], variables: dict[str, Any]) -> list[dict[str, str]]:
         """Return the problems of all components."""
         facts = variables.get("ansible_facts") or {}
-        roles = read_roles(os.path.abspath(self._task.args.get("roles_path") or ROLES))
+        family = str(facts.get("os_family") or "")
+        roles = read_roles(os.path.abspath(self._task.args.get("roles_path") or ROLES), family)
         defaults = {name: value for role in roles.values() for name, value in role.defaults.items()}
         templar = self._templar.copy_with_new_env(available_variables={**trusted(defaults), **variables})
         known = {name for role in roles.values() for name in role.inputs} | set(defaults)

@@ -11,7 +11,8 @@ short_description: Judge all inputs of components for one host
 description:
   - Judges types, choices, required and unknown inputs, removed names, denied versions and the distribution.
   - Runs on the control node and touches nothing. It reports and never fails, so that all hosts can be judged first.
-  - The inputs come from C(roles/*/meta/argument_specs.yml), the rest from C(roles/*/vars/main.yml).
+  - The inputs come from C(roles/*/meta/argument_specs.yml), the rest from C(roles/*/vars/main.yml)
+    and C(roles/*/vars/<os_family>.yml).
 author: Slipway contributors
 options:
   components:

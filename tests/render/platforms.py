@@ -39,7 +39,8 @@ FACTS = {
 INPUTS = {
     "slurm_controller": "head",
     "slurm_cluster_hosts": ["head"],
-    "docker_source": "docker",
+    # Amazon Linux is the only one that has none of Docker's own packages.
+    "docker_source": "{{ 'distribution' if ansible_facts['distribution'] == 'Amazon' else 'docker' }}",
     "docker_version": "28.1.1",
     "enroot_environment": {"NCCL_DEBUG": "WARN", "TZ": "Europe/Berlin"},
     "enroot_mounts": ["/scratch /scratch none x-create=dir,bind,rw,nosuid 0 0"],

@@ -24,15 +24,16 @@ Contracts = dict[tuple[str, str, str], dict[str, Any]]
 
 
 def names(platform: Platform) -> dict[str, str]:
-    """Return every variable that differs by family, what is downloaded, and the paths of the files that are kept."""
+    """Return every variable that differs by family, what is fetched, and the paths of the files that are kept."""
     found = {}
     for role in sorted((REPOSITORY / "roles").iterdir()):
         shared = load(role / "vars/main.yml")
         if platform[1] not in shared.get("__%s_distributions" % role.name, {}).get(platform[0], []):
             continue
         own = load(role / ("vars/%s.yml" % family(platform[0])))
-        catalogue, files = ("__%s_%s" % (role.name, end) for end in ("catalogue", "managed_files"))
-        found.update({name: "{{ %s }}" % name for name in [*own, catalogue] if name in own or name in shared})
+        ends = ("catalogue", "package_arguments", "managed_files")
+        *whole, files = ("__%s_%s" % (role.name, end) for end in ends)
+        found.update({name: "{{ %s }}" % name for name in [*own, *whole] if name in own or name in shared})
         if files in shared:
             found[files] = "{{ %s | map(attribute='path') | sort }}" % files
     return found

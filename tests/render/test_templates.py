@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.slipway.containers.plugins.module_utils.files import MARKER
 
-from tests.render.platforms import REPOSITORY, Platform, evaluate, golden, load, platforms
+from tests.render.platforms import REPOSITORY, Platform, evaluate, family, golden, load, platforms
 
 pytestmark = pytest.mark.slow
 
 GOLDEN = Path(__file__).parent / "golden"
+# What only one package manager reads has its data in the vars of that family alone.
+ONLY_IN = {"Debian": "/templates/etc/yum.repos.d/", "RedHat": "/templates/etc/apt/"}
 
 
 def templates(distribution: str, release: str) -> list[str]:
@@ -26,7 +28,8 @@ def templates(distribution: str, release: str) -> list[str]:
         supported = load(role / "vars/main.yml").get("__%s_distributions" % role.name, {distribution: [release]})
         if release in supported.get(distribution, []):
             found += [path for path in (role / "templates").rglob("*.j2") if path.is_file()]
-    return sorted(str(path.relative_to(REPOSITORY)) for path in found)
+    others = ONLY_IN[family(distribution)]
+    return sorted(str(path.relative_to(REPOSITORY)) for path in found if others not in str(path))
 
 
 CASES = [(*platform, path) for platform in platforms() for path in templates(*platform)]

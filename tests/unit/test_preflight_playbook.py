@@ -13,6 +13,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import prefligh
 
 REPOSITORY = Path(__file__).parents[2]
 ROLES = read_roles(str(REPOSITORY / "roles"))
+FAMILIES = {family: read_roles(str(REPOSITORY / "roles"), family) for family in ("Debian", "RedHat")}
 NODE = {"distribution": "Debian", "distribution_major_version": "13", "packages": {}, "files": {}}
 
 
@@ -21,9 +22,10 @@ def looked_for() -> dict[str, Any]:
     return dict(play["tasks"][0]["slipway.containers.node_facts"])
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", sorted(ROLES))
-def test_every_package_and_path_that_a_role_refuses_is_looked_for(name: str) -> None:
-    role = ROLES[name]
+def test_every_package_and_path_that_a_role_refuses_is_looked_for(name: str, family: str) -> None:
+    role = FAMILIES[family][name]
     packages = set(role.own("packages", []))
     for refusal in role.own("refusals", []):
         packages.update(*(refusal.get(key, ()) for key in ("installed", "not_installed", "denied", "outdated")))
