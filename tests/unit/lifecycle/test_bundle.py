@@ -379,10 +379,10 @@ def test_artifacts_are_those_of_the_lock_each_verified(tmp_path):
 
 
 def test_the_lock_is_read_as_the_module_writes_it():
-    from ansible_collections.slipway.containers.plugins.module_utils import artifacts as logic
+    from ansible_collections.slipway.containers.plugins.module_utils import artifact_lock
 
-    entry = logic.Entry("https://h/x", "ab" * 32, 3)
-    found = contents.LOCK_ENTRY.findall(logic.render_lock({"a.deb": entry, "b+c_1~2.deb": entry}))
+    entry = artifact_lock.Entry("https://h/x", "ab" * 32, 3)
+    found = contents.LOCK_ENTRY.findall(artifact_lock.render({"a.deb": entry, "b+c_1~2.deb": entry}))
     assert found == [("a.deb", "https://h/x", "ab" * 32), ("b+c_1~2.deb", "https://h/x", "ab" * 32)]
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.slipway.containers.plugins.module_utils import artifacts as logic
+from ansible_collections.slipway.containers.plugins.module_utils import artifact_lock, artifact_store
+from ansible_collections.slipway.containers.plugins.module_utils.artifact_failures import Failure
+from ansible_collections.slipway.containers.plugins.module_utils.artifacts import Artifact
 from ansible_collections.slipway.containers.plugins.modules import artifact as module
 
 PACKAGE = b"!<arch>\n" + bytes(range(256)) * 40
@@ -130,7 +132,7 @@ def wanted(base: str, filename: str = "enroot_4.1.2-1_amd64.deb", sha256: str = 
 
 def locked(site: Site, filename: str, sha256: str = SHA256, size: int = len(PACKAGE)) -> None:
     site.lock.write_text(
-        logic.render_lock({filename: logic.Entry("https://upstream.example/x", sha256, size)})
+        artifact_lock.render({filename: artifact_lock.Entry("https://upstream.example/x", sha256, size)})
     )
 
 
@@ -315,9 +317,7 @@ def test_a_truncated_download_is_tried_again(site: Site, upstream: Upstream) -> 
     ],
     ids=["content-length", "chunked"],
 )
-def test_a_download_that_is_always_cut_off_is_an_error(
-    site: Site, upstream: Upstream, answer: dict[str, Any]
-) -> None:
+def test_a_download_that_is_always_cut_off_is_an_error(site: Site, upstream: Upstream, answer: dict[str, Any]) -> None:
     upstream.offer("/x.deb", answer)
     message = refused(site.run([wanted(upstream.url, "x.deb", "")], allow_unlocked=True), site)
     assert "the download was cut off (tried 3 times)" in message
@@ -336,9 +336,7 @@ def test_a_truncated_file_in_the_mirror_says_so(site: Site, tmp_path: Path) -> N
 
 def test_an_empty_file_is_refused(site: Site, upstream: Upstream) -> None:
     upstream.offer("/x.deb", {"body": b""})
-    assert "the file is empty" in refused(
-        site.run([wanted(upstream.url, "x.deb", "")], allow_unlocked=True), site
-    )
+    assert "the file is empty" in refused(site.run([wanted(upstream.url, "x.deb", "")], allow_unlocked=True), site)
 
 
 def test_an_endless_file_is_stopped(site: Site, upstream: Upstream) -> None:
@@ -375,9 +373,7 @@ def test_an_unknown_host(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert "host name nowhere.invalid is not known" in refused(
-        site.run([wanted("http://nowhere.invalid")]), site
-    )
+    assert "host name nowhere.invalid is not known" in refused(site.run([wanted("http://nowhere.invalid")]), site)
 
 
 def test_a_server_that_hangs(site: Site) -> None:
@@ -409,7 +405,7 @@ def test_a_full_disk(site: Site, upstream: Upstream, monkeypatch: pytest.MonkeyP
         def write(self, _block: Any) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module.os, "fdopen", lambda *a, **k: Full(real(*a, **k)))
+    monkeypatch.setattr(artifact_store.os, "fdopen", lambda *a, **k: Full(real(*a, **k)))
     message = refused(site.run([wanted(upstream.url)]), site)
     assert "no space left in %s" % site.cache in message
     assert "artifacts_cache" in message
@@ -418,8 +414,8 @@ def test_a_full_disk(site: Site, upstream: Upstream, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_really_full_device(site: Site) -> None:
-    store = module.Store(str(site.cache))
-    with Path("/dev/full").open("wb", buffering=0) as stream, pytest.raises(module.Failure, match="no space left"):
+    store = artifact_store.Store(str(site.cache))
+    with Path("/dev/full").open("wb", buffering=0) as stream, pytest.raises(Failure, match="no space left"):
         store.write(stream, b"x" * 100)
 
 
@@ -471,7 +467,7 @@ def test_the_rest_of_a_killed_run_is_swept(site: Site, upstream: Upstream) -> No
     site.cache.mkdir()
     (site.cache / ".partial-killed").write_bytes(b"half")
     with (site.cache / ".partial-in-use").open("wb") as stream:
-        module.fcntl.flock(stream, module.fcntl.LOCK_EX)
+        artifact_store.fcntl.flock(stream, artifact_store.fcntl.LOCK_EX)
         site.run([wanted(upstream.url)])
         assert site.files() == [".partial-in-use", "enroot_4.1.2-1_amd64.deb"]
 
@@ -481,9 +477,9 @@ def test_a_killed_run_leaves_nothing_that_counts(site: Site, upstream: Upstream)
         raise KeyboardInterrupt
 
     upstream.offer("/enroot_4.1.2-1_amd64.deb", {"status": 500})
-    store = module.Store(str(site.cache), sleep=interrupted)
+    store = artifact_store.Store(str(site.cache), sleep=interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.obtain(logic.Artifact(**wanted(upstream.url)), SHA256, None)
+        store.obtain(Artifact(**wanted(upstream.url)), SHA256, None)
     assert site.files() == []
 
 
@@ -551,8 +547,8 @@ def test_lock_records_what_was_downloaded(site: Site, upstream: Upstream) -> Non
     assert result["changed"] is True
     text = site.lock.read_text()
     assert text.startswith("# ")
-    entries = logic.parse_lock(text, "lock")
-    assert entries["x.deb"] == logic.Entry(upstream.url + "/x.deb", SHA256, len(PACKAGE))
+    entries = artifact_lock.parse(text, "lock")
+    assert entries["x.deb"] == artifact_lock.Entry(upstream.url + "/x.deb", SHA256, len(PACKAGE))
     assert entries["other.tar.gz"].size == 7
     assert list(entries) == sorted(entries)
     assert site.run([wanted(upstream.url, "x.deb", "")], action="lock")["changed"] is False
@@ -562,9 +558,7 @@ def test_lock_records_what_was_downloaded(site: Site, upstream: Upstream) -> Non
 def test_lock_through_a_mirror_records_upstreams_url(site: Site, upstream: Upstream) -> None:
     upstream.offer("/x.deb", {"body": PACKAGE})
     site.run([wanted("https://u:p@upstream.example", "x.deb", "")], action="lock", mirror=upstream.url)
-    assert (
-        logic.parse_lock(site.lock.read_text(), "lock")["x.deb"].url == "https://***@upstream.example/x.deb"
-    )
+    assert artifact_lock.parse(site.lock.read_text(), "lock")["x.deb"].url == "https://***@upstream.example/x.deb"
 
 
 def test_lock_notices_that_upstream_changed(site: Site, upstream: Upstream) -> None:
@@ -578,7 +572,7 @@ def test_lock_notices_that_upstream_changed(site: Site, upstream: Upstream) -> N
     assert site.lock.read_text() == before
     forced = site.run([wanted(upstream.url, "x.deb", "")], action="lock", force=True)
     assert forced["changed"] is True
-    assert logic.parse_lock(site.lock.read_text(), "lock")["x.deb"].size == len(PACKAGE) + 1
+    assert artifact_lock.parse(site.lock.read_text(), "lock")["x.deb"].size == len(PACKAGE) + 1
 
 
 def test_force_does_not_override_a_pin(site: Site, upstream: Upstream) -> None:
@@ -590,9 +584,7 @@ def test_force_does_not_override_a_pin(site: Site, upstream: Upstream) -> None:
 
 def test_one_failure_locks_nothing(site: Site, upstream: Upstream) -> None:
     upstream.offer("/x.deb", {"body": PACKAGE})
-    result = site.run(
-        [wanted(upstream.url, "x.deb", ""), wanted(upstream.url, "gone.deb", "")], action="lock"
-    )
+    result = site.run([wanted(upstream.url, "x.deb", ""), wanted(upstream.url, "gone.deb", "")], action="lock")
     assert result["failed"] is True
     assert not site.lock.exists()
 
@@ -660,11 +652,11 @@ def test_a_lock_file_that_is_not_text(site: Site) -> None:
 
 def test_a_rendered_lock_is_read_back() -> None:
     entries = {
-        "a-1.deb": logic.Entry("https://u.example/a#b", SHA256, 0),
-        "B~1+2.tar.gz": logic.Entry("u", SHA256, 9),
+        "a-1.deb": artifact_lock.Entry("https://u.example/a#b", SHA256, 0),
+        "B~1+2.tar.gz": artifact_lock.Entry("u", SHA256, 9),
     }
-    assert logic.parse_lock(logic.render_lock(entries), "lock") == entries
-    assert logic.parse_lock(logic.render_lock({}), "lock") == {}
+    assert artifact_lock.parse(artifact_lock.render(entries), "lock") == entries
+    assert artifact_lock.parse(artifact_lock.render({}), "lock") == {}
 
 
 @pytest.mark.slow
