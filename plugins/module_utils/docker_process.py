@@ -56,30 +56,30 @@ def flags(proc: str = "/proc") -> list[str]:
 
 
 def containers(proc: str = "/proc") -> int:
-    """Return how many containers of containerd run: each has one shim, which outlives both daemons."""
-    count = 0
-    for entry in os.listdir(proc):
-        if entry.isdigit():
-            try:
-                with open(os.path.join(proc, entry, "comm"), encoding="utf-8", errors="replace") as stream:
-                    count += stream.read().startswith("containerd-shim")
-            except OSError:
-                continue
-    return count
+    """Return how many containers of the node's containerd run: each has one shim, which outlives both daemons.
+
+    The shims of a rootless Docker are their account's, and no restart of ours ends them.
+    """
+    return _owners("containerd-shim", proc).count(0)
 
 
 def rootless(proc: str = "/proc") -> list[int]:
     """Return the accounts (user ids) that run a Docker of their own: its dockerd is root only to its own namespace."""
-    users = set()
+    return sorted(set(_owners(PROGRAM, proc)) - {0})
+
+
+def _owners(prefix: str, proc: str) -> list[int]:
+    """Return the owner (user id) of each process whose name begins so; a shim's says which version it is of."""
+    owners = []
     for entry in os.listdir(proc):
         if entry.isdigit():
             try:
                 with open(os.path.join(proc, entry, "comm"), encoding="utf-8", errors="replace") as stream:
-                    is_docker = stream.read().strip() == PROGRAM
-                users |= {os.stat(os.path.join(proc, entry)).st_uid} if is_docker else set()
+                    if stream.read().startswith(prefix):
+                        owners.append(os.stat(os.path.join(proc, entry)).st_uid)
             except OSError:
                 continue
-    return sorted(users - {0})
+    return owners
 
 
 def was_replaced(process: int, proc: str = "/proc") -> bool:
