@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import grp
 import os
-import pwd
 from typing import Any, Sequence
 
 from ansible_collections.slipway.containers.plugins.module_utils import (
+    accounts,
     command,
     docker_daemon,
     docker_process,
@@ -22,9 +22,9 @@ GROUP = "docker"
 SECONDS = 30
 
 
-def gather(accounts: Sequence[str]) -> dict[str, Any]:
+def gather(users: Sequence[str]) -> dict[str, Any]:
     """Return ``ansible_facts.docker`` (docs/develop/interfaces.md)."""
-    return {"keys": keys(), "settled": settled(), "group": group(), "accounts": primary_groups(accounts)}
+    return {"keys": keys(), "settled": settled(), "group": group(), "accounts": primary_groups(users)}
 
 
 def keys() -> dict[str, Any] | None:
@@ -94,12 +94,6 @@ def group() -> dict[str, Any] | None:
     return {"number": found.gr_gid, "members": sorted(members), "local": local is not None}
 
 
-def primary_groups(accounts: Sequence[str]) -> dict[str, int]:
+def primary_groups(users: Sequence[str]) -> dict[str, int]:
     """Return the numbers of the accounts' own groups; accounts that the node does not know are left out."""
-    found = {}
-    for name in accounts:
-        try:
-            found[name] = pwd.getpwnam(name).pw_gid
-        except KeyError:
-            continue
-    return found
+    return {name: account.pw_gid for name, account in accounts.known(users).items()}

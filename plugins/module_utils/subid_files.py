@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pwd
-from typing import Sequence
+from typing import Iterable, Sequence
 
-from ansible_collections.slipway.containers.plugins.module_utils import subid
+from ansible_collections.slipway.containers.plugins.module_utils import accounts, subid
 
 SUBUID, SUBGID, NSSWITCH = "/etc/subuid", "/etc/subgid", "/etc/nsswitch.conf"
 # How many ids a range has that nobody declared otherwise.
@@ -21,15 +20,9 @@ def read(path: str) -> str:
         return ""
 
 
-def known_users(names: list[str]) -> dict[str, int]:
+def known_users(names: Iterable[str]) -> dict[str, int]:
     """Return the ids of those users that this node knows."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = pwd.getpwnam(name).pw_uid
-        except KeyError:
-            continue
-    return found
+    return {name: account.pw_uid for name, account in accounts.known(names).items()}
 
 
 def everybody(entries: list[subid.Entry]) -> dict[str, int]:
@@ -59,7 +52,7 @@ def served(users: Sequence[str]) -> list[str]:
     sources = subid.sources(read(NSSWITCH))
     if (sources and "files" not in sources) or problems(texts):
         return []
-    uids = known_users(list(users))
+    uids = known_users(users)
     entries = [subid.parse(text) for text in texts.values()]
     return [
         user
