@@ -34,7 +34,6 @@ RELOADED = frozenset((
 ))  # fmt: skip
 
 # What `dockerd --validate` says: 26.1.5, and 20.10.24 which does not have it yet.
-VALID = "configuration OK"
 UNKNOWN_FLAG = "unknown flag: --validate"
 PREFACE = re.compile(r"^unable to configure the Docker daemon with file \S+: ")
 CREDENTIALS = re.compile(r"://([^/@\s]+)@")

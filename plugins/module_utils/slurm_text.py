@@ -46,12 +46,6 @@ def unpack_version(number: int) -> str:
     return f"{number >> 16 & 0xFF}.{number >> 8 & 0xFF:02d}.{number & 0xFF}"
 
 
-def parse_show_config(text: str) -> dict[str, str]:
-    """Return ``scontrol show config`` by lower-case key; ``(null)`` is left out."""
-    pairs = re.findall(r"^(\w+)\s+=[ \t]*(.*?)[ \t]*$", text, re.MULTILINE)
-    return {key.lower(): value for key, value in pairs if value not in ("", "(null)")}
-
-
 def parse_units(text: str) -> dict[str, dict[str, list[str]]]:
     """Return ``systemctl show A B -p …`` as unit name (no suffix) → property → values in order."""
     units: dict[str, dict[str, list[str]]] = {}
