@@ -112,31 +112,24 @@ def play(platform: Platform, expressions: dict[str, str], architecture: str, pla
     }
 
 
-def evaluate(
-    expressions: Callable[[Platform], dict[str, str]],
-    architectures: tuple[str, ...],
-    place: Path,
-    python: Path = Path(sys.executable),
-) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Return the values of expressions by (distribution, release, architecture), by one run of Ansible.
+def run(plays: list[dict[str, Any]], place: Path, python: Path = Path(sys.executable)) -> dict[str, Any]:
+    """Run plays, each for a host of its own, and return what each has written into <host>.json.
 
     ``python`` is that of the ansible-core to take.
     """
-    cases = [(*platform, architecture) for platform in platforms() for architecture in architectures]
-    hosts = {"-".join(case): {"ansible_python_interpreter": str(python)} for case in cases}
-    plays = [play(case[:2], expressions(case[:2]), case[2], place) for case in cases]
+    hosts = {one["hosts"]: {"ansible_python_interpreter": str(python)} for one in plays}
     (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    (place / "inputs.yml").write_text(yaml.safe_dump(INPUTS))
-    (place / "evaluate.yml").write_text(yaml.safe_dump(plays))
+    (place / "plays.yml").write_text(yaml.safe_dump(plays))
     # What lies beside Slipway's playbooks reaches a play from there.
     (place / "group_vars").symlink_to(REPOSITORY / "playbooks/group_vars")
-    # Before ansible-core 2.19 a list is templated whole, and with it the templates that it names.
+    # A template is looked up beside the playbook, where the role's own directory is not. Before ansible-core 2.19 a
+    # list is templated whole, and with it the templates that it names.
     for path in REPOSITORY.glob("roles/*/templates/**/*.j2"):
         target = place / "templates" / path.relative_to(next(up for up in path.parents if up.name == "templates"))
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)
     done = subprocess.run(
-        [python.parent / "ansible-playbook", "-i", "hosts.yml", "evaluate.yml"],
+        [python.parent / "ansible-playbook", "-i", "hosts.yml", "plays.yml"],
         cwd=place,
         env={
             **os.environ,
@@ -149,7 +142,20 @@ def evaluate(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "DEPRECATION" not in done.stderr, done.stderr
-    return {case: json.loads((place / ("-".join(case) + ".json")).read_text()) for case in cases}
+    return {name: json.loads((place / (name + ".json")).read_text()) for name in hosts}
+
+
+def evaluate(
+    expressions: Callable[[Platform], dict[str, str]],
+    architectures: tuple[str, ...],
+    place: Path,
+    python: Path = Path(sys.executable),
+) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Return the values of expressions by (distribution, release, architecture), by one run of Ansible."""
+    cases = {"-".join([*found, machine]): (*found, machine) for found in platforms() for machine in architectures}
+    (place / "inputs.yml").write_text(yaml.safe_dump(INPUTS))
+    plays = [play(case[:2], expressions(case[:2]), case[2], place) for case in cases.values()]
+    return {cases[name]: found for name, found in run(plays, place, python).items()}
 
 
 def golden(text: str, own: Path, common: Path, first: bool) -> Path:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.slipway.containers.plugins.module_utils import docker_daemon
 
-from tests.render.platforms import FACTS, REPOSITORY, variable_files
+from tests.render.platforms import FACTS, REPOSITORY, run, variable_files
 
 pytestmark = pytest.mark.slow
 
@@ -125,27 +121,7 @@ def play(name: str, facts: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What each node's facts lead to, by one run of Ansible."""
-    place = tmp_path_factory.mktemp("decisions")
-    hosts = {name: {"ansible_python_interpreter": sys.executable} for name in NODES}
-    (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    (place / "decide.yml").write_text(yaml.safe_dump([play(name, facts) for name, facts in NODES.items()]))
-    (place / "group_vars").symlink_to(REPOSITORY / "playbooks/group_vars")
-    # A template is looked up beside the playbook, where the role's own directory is not.
-    (place / "templates").symlink_to(REPOSITORY / "roles" / TOOLKIT / "templates")
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "decide.yml"],
-        cwd=place,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),
-            "ANSIBLE_INJECT_FACT_VARS": "False",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {name: json.loads((place / (name + ".json")).read_text()) for name in NODES}
+    return run([play(name, facts) for name, facts in NODES.items()], tmp_path_factory.mktemp("decisions"))
 
 
 Decided = dict[str, dict[str, Any]]
