@@ -86,11 +86,13 @@ class Dnf:
         return self.run(["dnf", "-y", *OPTIONS, "versionlock", action, *names]) if names else (0, "")
 
     def hold(self) -> None:
-        """Hold the packages at what is installed now."""
+        """Hold the packages at what is installed now, by a plugin that minimal systems lack."""
         code, output = self.lock_versions("add")
+        if code and "No such command" in output:
+            self.transaction("install", ["dnf-command(versionlock)"])
+            code, output = self.lock_versions("add")
         if code:
-            told = "install python3-dnf-plugin-versionlock" if "No such command" in output else output.strip()
-            self.module.fail_json(msg="cannot hold the packages: %s" % told, output=output, rc=code)
+            self.module.fail_json(msg="cannot hold the packages: %s" % output.strip(), output=output, rc=code)
 
     def install(self) -> str:
         """Install everything in one transaction; what is there already is unpacked again by a second one."""
@@ -111,7 +113,20 @@ class Dnf:
 
     def remove(self, names: list[str]) -> str:
         """Erase packages; rpm, unlike dnf, refuses where another package needs one of them."""
+        held = self.held(names)
         code, output = self.run(["rpm", "--erase", "--allmatches", *names])
         if code:
             self.fail("remove", names, code, output)
+        if held:
+            # Without its package a lock keeps every other version out, for ever.
+            self.run(["dnf", "-y", *OPTIONS, "versionlock", "delete", *held])
         return output
+
+    @staticmethod
+    def held(names: list[str]) -> list[str]:
+        """Return which of the packages are held at their version."""
+        try:
+            with open(tools.VERSIONLOCK, encoding="utf-8", errors="replace") as stream:
+                return tools.held_by_versionlock(stream.read(), names)
+        except FileNotFoundError:
+            return []

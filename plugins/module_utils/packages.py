@@ -15,6 +15,8 @@ LOCK_PAUSE = 5
 # For `apt-get indextargets`. apt leaves a variable that has no value as it stands.
 APT_TARGETS_FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)|$(SOURCESENTRY)"
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# dnf's plugin versionlock has no query that is cheaper than its file.
+VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
 # dpkg journals status changes here until it has written them; a file left means that it was interrupted.
 DPKG_JOURNAL = "/var/lib/dpkg/updates"
 
@@ -213,6 +215,10 @@ DNF_FAILURES = (
     ),
     (r"(?P<what>[^\n\t]+ is needed by \(installed\) [^\n]+)", "{what}, and nothing of others is removed."),
     (r"Unable to find a match: (?P<what>[^\n]+)", "package {what} is not in the node's repositories."),
+    (
+        r"Failing package is: (?P<what>\S+)\n GPG Keys are configured as: (?P<who>[^\n]+)",
+        "{what} is not signed with a key of {who}. Check the repository, and the key that belongs to it.",
+    ),
     (r"package (?P<what>\S+) does not verify: (?P<why>[^:\n]+)", "the package file is damaged: {what}: {why}."),
     (r"open of (?P<what>\S+) failed", "the package file {what} is not there."),
     (r"error: (?P<what>\S+): not an rpm package", "the package file {what} is damaged."),

@@ -41,8 +41,8 @@ options:
     type: bool
     default: true
   hold:
-    description: Hold the packages at what is installed now, so that no other upgrade changes them; by dnf, its plugin
-      versionlock is needed. Those that are held already may be changed here.
+    description: Hold the packages at what is installed now, so that no other upgrade changes them; dnf does it by its
+      plugin versionlock, which is installed where it is not there. Those that are held already may be changed here.
     type: bool
     default: false
   not_started:

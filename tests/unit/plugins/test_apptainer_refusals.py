@@ -16,6 +16,8 @@ DEFAULTS = {**yaml.safe_load((ROLE / "defaults/main.yml").read_text()), "artifac
 TRIXIE = {"distribution": "Debian", "distribution_major_version": "13", "architecture": "x86_64"}
 BOOKWORM = {**TRIXIE, "distribution_major_version": "12"}
 NOBLE = {"distribution": "Ubuntu", "distribution_version": "24.04", "architecture": "x86_64"}
+ROCKY = {"distribution": "Rocky", "distribution_major_version": "9", "architecture": "x86_64"}
+AMAZON = {**ROCKY, "distribution": "Amazon", "distribution_major_version": "2023"}
 ARM = {"architecture": "aarch64"}
 APPTAINER = {"packages": {"apptainer": [{"version": "1.4.5-2"}]}}
 DENIED = {"packages": {"apptainer": [{"version": "1.5.0+ds1-1"}]}}
@@ -27,6 +29,7 @@ UPSTREAM = {"apptainer_source": "upstream"}
 SETUID = {"apptainer_mode": "setuid"}
 MIRROR = {"artifact_mirror": "/mirror"}
 VERSION = DEFAULTS["apptainer_version"]
+RPM = f"apptainer-{VERSION}-1.x86_64.rpm"
 DEB, SUID_DEB = f"apptainer_{VERSION}_amd64.deb", f"apptainer-suid_{VERSION}_amd64.deb"
 
 
@@ -47,6 +50,16 @@ def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...])
         (TRIXIE | DENIED, {}, (), ["its version is denied: found apptainer 1.5.0+ds1-1"]),
         (TRIXIE | DENIED, UPSTREAM, (), []),
         (NOBLE | DENIED, {}, (), []),
+        # With dnf: EPEL has it where there is one.
+        (ROCKY, MIRROR, (), []),
+        (ROCKY | ARM, {}, (), []),
+        (ROCKY, MIRROR | UPSTREAM, (), ["lacks /mirror/%s, and apptainer_source is upstream" % RPM]),
+        (ROCKY, MIRROR | UPSTREAM, (RPM,), []),
+        (ROCKY | ARM, UPSTREAM, (), ["upstream has no Apptainer for this architecture"]),
+        (AMAZON, {}, (), []),
+        (AMAZON, MIRROR, (), ["lacks /mirror/%s, and the distribution has no package" % RPM]),
+        (AMAZON, MIRROR, (RPM,), []),
+        (AMAZON | ARM, {}, (), ["neither the distribution nor upstream has Apptainer"]),
         # Two on one node.
         (TRIXIE | BOTH, {}, (), ["found apptainer 1.4.5-2, singularity-ce 4.5.1-noble"]),
         (TRIXIE | CE, {}, (), ["found singularity-ce 4.5.1-noble"]),

@@ -367,3 +367,29 @@ def test_packages_are_held_afterwards(run_module: Run, node: Node) -> None:
 def test_a_hold_that_fails_is_said(run_module: Run, node: Node) -> None:
     node.answers["apt-mark"] = [(100, "E: No packages found\n")]
     assert run_module("package_files", packages=["one"], hold=True)["msg"] == "cannot hold one: E: No packages found"
+
+
+def test_dnf_holds_by_a_plugin_that_it_fetches_where_it_lacks_it(run_module: Run, rocky: Node) -> None:
+    rocky.answers["rpm --query"] = [(0, "one\t1.20-1\tx86_64\n")]
+    lock, missing = "dnf -y versionlock add one", "No such command: versionlock. Please use /usr/bin/dnf --help\n"
+    rocky.answers = {lock: [(1, missing), (0, "")], "dnf -y versionlock delete": [(1, missing)], **rocky.answers}
+    run_module("package_files", packages=["one-1.20-1"], hold=True)
+    assert rocky.changes() == [
+        "dnf -y versionlock delete one",
+        DNF + " one-1.20-1",
+        lock,
+        DNF + " dnf-command(versionlock)",
+        lock,
+    ]
+    rocky.answers[lock] = [(1, "no\n")]
+    assert run_module("package_files", packages=["one-1.20-1"], hold=True)["msg"] == "cannot hold the packages: no"
+
+
+def test_dnf_lets_go_of_what_it_removes(run_module: Run, rocky: Node, tmp_path: Path, monkeypatch: Any) -> None:
+    rocky.answers["rpm --query"] = [(0, "one\t1.20-1\tx86_64\n")]
+    monkeypatch.setattr(packages, "VERSIONLOCK", str(tmp_path / "versionlock.list"))
+    run_module("package_files", packages=["one"], state="absent")
+    (tmp_path / "versionlock.list").write_text("one-0:1.20-1.*\ntwo-0:1-1.*\n")
+    run_module("package_files", packages=["one"], state="absent")
+    erase = "rpm --erase --allmatches one"
+    assert rocky.changes() == [erase, erase, "dnf -y versionlock delete one"]
