@@ -8,6 +8,12 @@ from typing import Any, Mapping
 from ansible_collections.slipway.containers.plugins.module_utils import versions
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line, show
 
+# How a node's files of a package are unpacked again, by its os_family.
+REINSTALL = {
+    "Debian": ("apt-get install --reinstall", "./%s_%s_*.deb"),
+    "RedHat": ("dnf reinstall", "./%s-%s.*.rpm"),
+}
+
 
 def refusal_of(role: Role, version: str) -> tuple[str, str] | None:
     """Return (problem, what is allowed) for a version on the role's deny list or below its minimum."""
@@ -76,10 +82,12 @@ def judge_whole(role: Role, desired: Any, values: Mapping[str, Any], facts: Mapp
         return []
     package, version = next(iter(newer.items()))
     problem = "is newer than %s_version (%s) and not whole: %s" % (role.name, desired, ", ".join(lacking))
-    advice = "%s_version: %s or newer; or on the node: apt-get install --reinstall %s" % (
+    command, form = REINSTALL["RedHat" if facts.get("os_family") == "RedHat" else "Debian"]
+    advice = "%s_version: %s or newer; or on the node: %s %s" % (
         role.name,
         version.rpartition("-")[0] or version,
-        " ".join("./%s_%s_*.deb" % (name, version) for name in names),
+        command,
+        " ".join(form % (name, version) for name in names),
     )
     what = "package %s on the node" % package
     return [Finding(role.name, what, show(version), problem, advice, edit=False)]

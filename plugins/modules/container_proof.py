@@ -149,7 +149,8 @@ def main() -> None:
     try:
         code, output, errors = submit(params, token)
     except KeyError:
-        module.fail_json(msg="pyxis_proof_user: account %r does not exist on this host" % params["user"])
+        told = "name one that this host knows and Slurm lets run jobs"
+        module.fail_json(msg="pyxis_proof_user: account %r does not exist on this host: %s" % (params["user"], told))
         return
     except OSError as error:
         module.fail_json(msg="cannot run runuser for %s: %s" % (params["salloc"], error.strerror))

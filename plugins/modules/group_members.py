@@ -95,7 +95,7 @@ def main() -> None:
     name, members, present = module.params["group"], module.params["members"], module.params["state"] == "present"
     odd = [member for member in [name, *members] if not tools.ACCOUNT.match(member)]
     if odd:
-        module.fail_json(msg="%r is not the name of an account or group" % odd[0])
+        module.fail_json(msg="%r is not the name of an account or group: correct it in the inventory" % odd[0])
     group, created = resolved(name), False
     if group is None and module.params["number"] is not None and present:
         created = True

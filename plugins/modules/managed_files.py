@@ -103,22 +103,23 @@ class Refusal(Exception):
     """A declaration that cannot be carried out; the message says why and what to do."""
 
 
-def identifier(name: str, lookup: Callable[[str], Any], kind: str) -> int:
+def identifier(path: str, name: str, lookup: Callable[[str], Any], kind: str) -> int:
     """Return the numeric id of an owner or group; raises Refusal for a name this node does not know."""
     if name.isdecimal():
         return int(name)
     try:
         return int(lookup(name)[2])
     except KeyError:
-        raise Refusal("%s %r does not exist on this node" % (kind, name)) from None
+        told = "name one that it knows, or create it first"
+        raise Refusal("%s: %s %r does not exist on this node: %s" % (path, kind, name, told)) from None
 
 
-def mode_bits(text: str | None) -> int | None:
+def mode_bits(path: str, text: str | None) -> int | None:
     """Return a mode as a number; raises Refusal for what YAML makes of a mode without quotes."""
     if text is None:
         return None
     if not re.fullmatch("[0-7]{4}", text):
-        raise Refusal("mode %r is not four octal digits in quotes, such as '0644'" % text)
+        raise Refusal("%s: mode %r is not four octal digits in quotes, such as '0644'" % (path, text))
     return int(text, 8)
 
 
@@ -140,9 +141,9 @@ class ManagedFile:
         self.secret = self.decoded(declared["secret"] or "")
         self.owner = self.group = 0
         if self.state not in ("absent", "link"):
-            self.owner = identifier(declared["owner"], pwd.getpwnam, "owner")
-            self.group = identifier(declared["group"], grp.getgrnam, "group")
-        self.mode = mode_bits(declared["mode"] or DEFAULT_MODES.get(self.state))
+            self.owner = identifier(self.path, declared["owner"], pwd.getpwnam, "owner")
+            self.group = identifier(self.path, declared["group"], grp.getgrnam, "group")
+        self.mode = mode_bits(self.path, declared["mode"] or DEFAULT_MODES.get(self.state))
         self.capabilities = tools.encode_capabilities(declared["capabilities"] or [])
         self.before = self.after = ""
 

@@ -133,10 +133,12 @@ def registration_of(module):
 def judge_tree(module, tree):
     """Fail where a change would be a guess."""
     if os.path.lexists(tree.main) and not tree.files and os.path.exists(tree.main):
-        module.fail_json(msg=f"{tree.main} is a directory, not a plugstack.conf")
+        module.fail_json(msg=f"{tree.main} is a directory, not a plugstack.conf: move it away, then run again")
     for file in tree.files:
         if file.text is None:
-            module.fail_json(msg=f"{file.path} cannot be read; nothing was changed")
+            module.fail_json(
+                msg=f"{file.path} cannot be read, so nothing was changed: mend it, or take it out of plugstack.conf"
+            )
 
 
 def planned_states(module, tree):

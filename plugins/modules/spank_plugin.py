@@ -162,7 +162,7 @@ def switch(module, link):
     if before == path:
         return False
     if os.path.isdir(link) and not os.path.islink(link):
-        module.fail_json(msg=f"{link} is a directory; it was to become a link to the plugin")
+        module.fail_json(msg=f"{link} is a directory, and is to be a link to the plugin: move it away, then run again")
     if not module.check_mode:
         try:
             os.makedirs(os.path.dirname(link), mode=0o755, exist_ok=True)

@@ -288,7 +288,10 @@ def test_module_ends_a_job_that_hangs(
 
 def test_module_without_the_account(run_module: Any, slurm: Callable[[str], Path]) -> None:
     result = prove(run_module, slurm(""), user="nobody-at-all")
-    assert result["msg"] == "pyxis_proof_user: account 'nobody-at-all' does not exist on this host"
+    assert result["msg"] == (
+        "pyxis_proof_user: account 'nobody-at-all' does not exist on this host: "
+        "name one that this host knows and Slurm lets run jobs"
+    )
 
 
 def test_module_without_salloc(run_module: Any, tmp_path: Path) -> None:

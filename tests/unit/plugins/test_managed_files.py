@@ -294,8 +294,8 @@ def test_recursive_removal_is_guarded(keep: Run, path: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"content": "x", "owner": "nobody-at-all"}, "owner 'nobody-at-all' does not exist on this node"),
-        ({"content": "x", "group": "nobody-at-all"}, "group 'nobody-at-all' does not exist on this node"),
+        ({"content": "x", "owner": "nobody-at-all"}, ": owner 'nobody-at-all' does not exist on this node: name one"),
+        ({"content": "x", "group": "nobody-at-all"}, ": group 'nobody-at-all' does not exist on this node: name one"),
         ({"content": "x", "mode": "420"}, "mode '420' is not four octal digits in quotes"),
         ({"content": "x", "mode": "u=rw"}, "mode 'u=rw' is not four octal digits"),
         ({"content": "x", "capabilities": ["cap_sys_admim"]}, "unknown file capability cap_sys_admim"),

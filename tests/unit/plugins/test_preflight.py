@@ -386,6 +386,8 @@ def test_a_newer_package_that_is_not_whole(
     finding = only(findings)
     assert why in finding.problem and finding.value == '"4.2.0-1"'
     assert finding.allowed.startswith("enroot_version: 4.2.0 or newer; or on the node: apt-get install --reinstall ")
+    finding = only(preflight_nodes.judge_whole(role, "4.1.2", values, {**facts, "os_family": "RedHat"}))
+    assert "or on the node: dnf reinstall ./enroot-4.2.0-1.*.rpm" in finding.allowed
     # The same version is mended from its own files, and an older one is replaced.
     assert preflight_nodes.judge_whole(role, "4.2.0", values, facts) == []
     assert preflight_nodes.judge_whole(role, "4.3.0", values, facts) == []
