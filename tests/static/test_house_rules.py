@@ -72,7 +72,10 @@ FAULTS: dict[str, list[dict[str, str]]] = {
             + "    - name: x\n      ansible.builtin.debug:\n" * 12
         },
     ],
-    "playbooks_are_short": [{"playbooks/site.yml": "# why\n" * 41}],
+    "playbooks_are_short": [
+        {"playbooks/site.yml": "- name: x\n  tasks:\n" + "    - a: 1\n" * 39},
+        {"playbooks/site.yml": "- name: x\n  hosts: all\n- name: y\n  tasks:\n" + "    - a: 1\n" * 39},
+    ],
     "plays_have_names": [{"playbooks/site.yml": "- hosts: all\n"}],
     "entry_points_are_called_without_extension": [
         task("  ansible.builtin.import_role: {name: toy, tasks_from: configure.yml}\n"),
