@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+import yaml
 from cluster import mirror
 
 from tests.render.platforms import REPOSITORY, Platform, evaluate, family, golden, load, platforms
@@ -78,6 +79,19 @@ def test_no_unit_of_a_package_is_edited(contracts: Contracts, case: tuple[str, s
     assert [path for path in paths if path.startswith(("/usr/lib/systemd/", "/lib/systemd/"))] == []
     drop_ins = [path for path in paths if ".service.d/" in path or ".socket.d/" in path]
     assert all(path.startswith("/etc/systemd/system/") and "slipway" in path for path in drop_ins)
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_preflight_looks_at_every_file_that_is_kept(contracts: Contracts, case: tuple[str, str, str]) -> None:
+    """Otherwise every run calls the module that keeps it; what lies on the storage is looked at by itself."""
+    (play,) = yaml.safe_load((REPOSITORY / "playbooks/preflight.yml").read_text())
+    asked = play["tasks"][0]["slipway.containers.node_facts"]
+    paths = {path for name, found in contracts[case].items() if name.endswith("_managed_files") for path in found}
+    kept = {path for path in paths if not path.startswith("/scratch/slipway")}
+    seen = {
+        path for path in kept for pattern in asked["files"] + asked["settings"] if PurePosixPath(path).match(pattern)
+    }
+    assert kept - seen == set()
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
