@@ -124,7 +124,8 @@ def judge_distribution(role: Role, facts: Mapping[str, Any]) -> list[Finding]:
     if release in map(str, supported.get(distribution) or []):
         return []
     value = one_line("%s %s" % (distribution, release)).strip()
-    return [Finding(role.name, "distribution of the node", value, "is not supported by this role", allowed, edit=False)]
+    problem, advice = "is not supported by this role", "%s; or %s_state: unmanaged for this host" % (allowed, role.name)
+    return [Finding(role.name, "distribution of the node", value, problem, advice, edit=False)]
 
 
 def release_of(facts: Mapping[str, Any]) -> str:

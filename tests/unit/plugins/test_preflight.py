@@ -195,7 +195,7 @@ def test_versions_found_on_the_node(desired: str, installed: str, refused: bool)
 def test_a_distribution_that_is_not_supported() -> None:
     finding = only(judge({"distribution": "Debian", "distribution_major_version": "11"}))
     assert finding.value == "Debian 11"
-    assert finding.allowed == "Debian 12/13, Ubuntu 22.04"
+    assert finding.allowed == "Debian 12/13, Ubuntu 22.04; or enroot_state: unmanaged for this host"
     ubuntu = {"distribution": "Ubuntu", "distribution_major_version": "22"}
     assert judge({**ubuntu, "distribution_version": "22.04"}) == []
     assert only(judge({**ubuntu, "distribution_version": "22.10"})).value == "Ubuntu 22.10"
