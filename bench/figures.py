@@ -69,20 +69,35 @@ def row(title: str, samples: Sequence[float]) -> str:
     return ROW.format(title, *(f"{pick(samples):.1f}" for pick in (min, statistics.median, max)))
 
 
+def head() -> str:
+    """Return the first line of a table."""
+    return ROW.format("seconds", "min", "median", "max")
+
+
+def verdict(found: float, goal: float, unit: str = "") -> str:
+    """Return how a figure stands to its goal."""
+    return f"{'within' if found <= goal else 'above'} the goal of {goal:g}{unit}"
+
+
+def cpu(title: str, samples: Sequence[Usage], hosts: int) -> str:
+    """Return the CPU seconds of a measurement as a line."""
+    control = median(samples, "control")
+    return (
+        f"  CPU of {title}: control node {control:.1f} s ({control / hosts:.2f} s a host),"
+        f" nodes {median(samples, 'nodes'):.1f} s"
+    )
+
+
 def table(comparisons: Sequence[Comparison]) -> str:
     """Return everything that was measured, each with its floor, overhead and ratio."""
-    lines = [ROW.format("seconds", "min", "median", "max")]
+    lines = [head()]
     for item in comparisons:
-        verdict = "within" if item.ratio <= item.goal else "above"
         lines += [
             row(item.title, [sample.wall for sample in item.samples]),
             row(item.floor_title, [sample.wall for sample in item.floor_samples]),
-            f"  overhead {item.overhead:.1f} s, ratio {item.ratio:.2f}: {verdict} the goal of {item.goal:g}",
-        ]
-        lines += [
-            f"  CPU of {name}: control node {median(samples, 'control'):.1f} s"
-            f" ({median(samples, 'control') / item.hosts:.2f} s a host), nodes {median(samples, 'nodes'):.1f} s"
-            for name, samples in ((item.title, item.samples), (item.floor_title, item.floor_samples))
+            f"  overhead {item.overhead:.1f} s, ratio {item.ratio:.2f}: {verdict(item.ratio, item.goal)}",
+            cpu(item.title, item.samples, item.hosts),
+            cpu(item.floor_title, item.floor_samples, item.hosts),
         ]
         lines.append(f"  ratio of CPU seconds {item.cpu_ratio:.2f}")
     return "\n".join(lines)

@@ -3,8 +3,11 @@
 
 Bare nodes: playbooks/site.yml, against floor.sh, which does the same by hand and checks nothing.
 Nothing to do: playbooks/site.yml once more, against `ansible -m ping` of the same hosts.
+`bench/run.py accept`: the acceptance suite on converged nodes, against `srun hostname` and against pytest-testinfra.
+`bench/run.py judge` judges and reports stored results of 1,000 nodes, and needs none.
 `bench/run.py bundle` only makes the bundle of a site's lifecycle hooks (BENCH_SITE) and says how large it is.
 BENCH_RUNS is the number of measurements of each; the settings of the sandbox (SANDBOX_ARTIFACT_MIRROR …) hold.
+BENCH_KEEP=1 leaves the nodes, and takes those that it left. BENCH_SANDBOX is another name than `bench`.
 """
 
 from __future__ import annotations
@@ -30,17 +33,20 @@ from cluster import mirror, settings, state  # noqa: E402 -- found through the l
 from cluster.errors import SandboxError  # noqa: E402 -- found through the line above
 from cluster.process import Runner  # noqa: E402 -- found through the line above
 
-from bench import figures, hook, usage  # noqa: E402 -- likewise
+from bench import acceptance, figures, hook, judge, side_by_side, usage  # noqa: E402 -- likewise
+from bench.errors import BenchError  # noqa: E402 -- likewise
 
-NAME = "bench"
+NAME = os.environ.get("BENCH_SANDBOX") or "bench"
+KEEP = os.environ.get("BENCH_KEEP") == "1"
 PROGRAMS = Path(sys.executable).parent
 SANDBOX = REPOSITORY / "molecule" / "sandbox" / "sandbox.py"
 INVENTORY = REPOSITORY / "inventories" / "sandbox"
 LONGEST = 1800
 CONVERGE_GOAL = 1.3
 IDLE_GOAL = 5.0
-PARTS = ("bare", "idle", "bundle")
-HELP = "bare, idle [both], bundle (needs no nodes)"
+NODELESS = ("judge", "bundle")
+PARTS = ("bare", "idle", "accept", *NODELESS)
+HELP = "bare, idle [both], accept; judge, bundle (need no nodes)"
 # What is compared after both ways: packages, capabilities, and the files that root owns. Users' own come from jobs.
 LISTING = (
     "dpkg-query -W -f '${Package} ${Version}\\n';"
@@ -52,10 +58,6 @@ LISTING = (
 )
 
 
-class BenchError(Exception):
-    """A measurement that did not come about, with the output of what failed."""
-
-
 @dataclass
 class Bench:
     """One benchmark: the sandbox it uses, and what it has seen of the machine."""
@@ -64,6 +66,8 @@ class Bench:
     wanted: settings.Settings
     loads: list[float] = field(default_factory=list)
     installed: str = ""
+    tables: list[str] = field(default_factory=list)
+    records: dict[str, Any] = field(default_factory=dict)
 
     def run(self, *command: str | Path) -> str:
         """Run a command of the repository; returns its output, raises BenchError."""
@@ -113,6 +117,15 @@ class Bench:
         self.installed = ", ".join(
             f"{source.component} {source.version}{' (STAND-IN)' if source.standin else ''}" for source in sources
         )
+
+    def settle(self) -> None:
+        """Have converged nodes: those that were kept, or bare ones that are converged now; this is not counted."""
+        if not KEEP or not (self.wanted.state / "cluster.json").exists():
+            self.measure_converge()
+            return
+        values = state.require(self.wanted.state).vars
+        versions = {key.removesuffix("_version"): value for key, value in values.items() if key.endswith("_version")}
+        self.installed = ", ".join(f"{name} {version}" for name, version in versions.items())
 
     def playbook(self, playbook: str, *arguments: str) -> list[str | Path]:
         """Return the command that runs a playbook. Caches of its own: an earlier build would be taken."""
@@ -200,6 +213,16 @@ class Bench:
         floor, _output = self.timed("nothing to do: ping", program, "-i", INVENTORY, "slurm_cluster", "-m", "ping")
         return seconds, floor
 
+    def measure_acceptance(self, runs: int) -> None:
+        """Run the acceptance suite beside `srun hostname`, and its host step beside testinfra."""
+        suite = acceptance.Acceptance(self)
+        samples, floor = suite.measure(runs)
+        self.tables.append(acceptance.table(len(suite.computes), samples, floor))
+        self.records["acceptance"] = acceptance.record(len(suite.computes), samples, floor)
+        pair = side_by_side.measure(suite)
+        self.tables.append(pair.table())
+        self.records["testinfra"] = pair.record()
+
 
 def measure_bundle(site: str) -> str:
     """Make a site's bundle, without the artifacts that its hosts fetch; returns its size as a table."""
@@ -244,13 +267,15 @@ def measure(bench: Bench, runs: int, parts: list[str]) -> list[figures.Compariso
         hosts = len(converge[-1][1])
         samples = (tuple(item[0] for item in way) for way in (converge, floor))
         found.append(figures.Comparison("bare nodes: site.yml", "bare nodes: floor.sh", CONVERGE_GOAL, hosts, *samples))
+    if not converge:
+        bench.settle()
     if "idle" in parts:
-        if not converge:
-            bench.measure_converge()
         idle = [bench.measure_idle() for _run in range(runs)]
         hosts = len(state.require(bench.wanted.state).nodes)
         samples = (tuple(pair[way] for pair in idle) for way in (0, 1))
         found.append(figures.Comparison("nothing to do: site.yml", "nothing to do: ping", IDLE_GOAL, hosts, *samples))
+    if "accept" in parts:
+        bench.measure_acceptance(runs)
     return found
 
 
@@ -264,39 +289,51 @@ def arguments() -> argparse.Namespace:
     return top.parse_args()
 
 
+def nodeless(parts: list[str], runs: int) -> None:
+    """Measure what needs no nodes, and print it."""
+    if "bundle" in parts:
+        print(measure_bundle(os.environ.get("BENCH_SITE") or str(REPOSITORY / "inventories" / "example")))
+    if "judge" in parts:
+        with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
+            print(judge.measure(Path(directory), runs))
+
+
 def main() -> int:
     """Measure, print, and write .sandbox-bench/bench.json."""
     given = arguments()
-    if "bundle" in given.parts:
-        try:
-            print(measure_bundle(os.environ.get("BENCH_SITE") or str(REPOSITORY / "inventories" / "example")))
-        except BenchError as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
-        if given.parts == ["bundle"]:
-            return 0
-    parts = [part for part in given.parts if part != "bundle"] or ["bare", "idle"]
+    runs = max(1, given.runs)
+    try:
+        nodeless(given.parts, runs)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    parts = [part for part in given.parts or ["bare", "idle"] if part not in NODELESS]
+    if not parts:
+        return 0
     os.environ["SANDBOX_NAME"] = NAME
     wanted = settings.from_environment()
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
         bench = Bench(Path(directory), wanted)
         try:
-            found = measure(bench, max(1, given.runs), parts)
+            found = measure(bench, runs, parts)
             nodes = len(state.require(wanted.state).nodes)
         except (BenchError, SandboxError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
         finally:
-            bench.down()
-    about = {**machine(), "nodes": nodes, "installed": bench.installed, "runs": max(1, given.runs)}
+            if not KEEP:
+                bench.down()
+    about = {**machine(), "nodes": nodes, "installed": bench.installed, "runs": runs}
     print("\n" + "\n".join(f"{key:<12} {value}" for key, value in about.items()))
-    print("\n" + figures.table(found))
+    for text in [*([figures.table(found)] if found else []), *bench.tables]:
+        print(f"\n{text}")
     warning = figures.busy(bench.loads, os.cpu_count() or 1)
     if warning:
         print(warning)
     wanted.state.mkdir(exist_ok=True)
     path = wanted.state / "bench.json"
-    content = {"machine": about, "loads": bench.loads, "comparisons": [item.figures() for item in found]}
+    comparisons = [item.figures() for item in found]
+    content = {"machine": about, "loads": bench.loads, "comparisons": comparisons, **bench.records}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(f"written: {path.relative_to(REPOSITORY)}")
     return 0

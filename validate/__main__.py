@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.over == "ssh":
         if arguments.dry_run:
             raise CannotStart("--over ssh has no dry run: it starts no job")
-        return finish(direct.run(site, chosen, limit, progress_line(sys.stderr)), arguments.output)
+        return finish(results.judged(direct.run(site, chosen, limit, progress_line(sys.stderr))), arguments.output)
     prepared = suite.prepare(suite.target(site, chosen), chosen, limit)
     if arguments.dry_run:
         print(plan.dry_run(prepared.plan, chosen))
@@ -99,15 +99,15 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         document = suite.run(prepared, progress)
     document["history"] = history.load(arguments.output)
-    code = finish(document, arguments.output)
-    history.save(results.judged(document), arguments.output)
+    judged = results.judged(document)
+    code = finish(judged, arguments.output)
+    history.save(judged, arguments.output)
     return code
 
 
-def finish(document: dict[str, Any], output: Path) -> int:
-    """Write all reports of a document and print the terminal's; returns the exit code."""
-    judged = results.judged(document)
-    results.save(document, output / "results.json")
+def finish(judged: results.Judged, output: Path) -> int:
+    """Write all reports and print the terminal's; returns the exit code."""
+    results.save(judged, output / "results.json")
     results.write(output / "junit.xml", junit.render(judged))
     results.write(output / "report.html", html.render(judged))
     results.write(output / "validate.prom", prometheus.render(judged))
@@ -135,7 +135,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.verb == "run":
             return run(arguments)
         if arguments.verb == "report":
-            return finish(results.read(arguments.results), arguments.output)
+            return finish(results.judged(results.read(arguments.results)), arguments.output)
         return checks()
     except (CannotStart, ValueError) as error:
         print(f"validate: could not start: {error}", file=sys.stderr)

@@ -70,9 +70,8 @@ def judged(pytestconfig: pytest.Config) -> results.Judged:
         else:
             site, site_settings = chosen(pytestconfig)
             prepared = suite.prepare(suite.target(site, site_settings), site_settings)
-            document = suite.run(prepared, progress_line(sys.stderr))
-            finish(document, pytestconfig.getoption("--validate-output"))
-            found = results.judged(document)
+            found = results.judged(suite.run(prepared, progress_line(sys.stderr)))
+            finish(found, pytestconfig.getoption("--validate-output"))
     except CannotStart as error:
         pytest.exit(f"validate: could not start: {error}", returncode=3)
     pytestconfig.stash[JUDGED] = found

@@ -51,7 +51,7 @@ def test_it_says_why_slurm_is_down_and_which_host_is_not_reached(site, tmp_path)
     (gone,) = judged.of("dead1")
     assert "No route to host" in gone.observed and gone.fix.startswith("ssh dead1")
     assert any("controller head: slurmctld is failed" in note for note in document["notes"])
-    results.save(document, tmp_path / "results.json")
+    results.save(results.judged(document), tmp_path / "results.json")
     assert faults(json.loads((tmp_path / "results.json").read_text())) == []
 
 

@@ -262,7 +262,7 @@ def test_the_worst_wins_whatever_comes_later():
 def test_a_replay_gives_the_same_verdicts(document, tmp_path):
     document["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
     first = results.judged(copy.deepcopy(document)).verdicts
-    results.save(document, tmp_path / "results.json")
+    results.save(results.judged(document), tmp_path / "results.json")
     again = results.read(tmp_path / "results.json")
     assert results.judged(again).verdicts == first
     assert json.loads((tmp_path / "results.json").read_text())["exit_code"] == 1

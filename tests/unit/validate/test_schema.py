@@ -21,7 +21,7 @@ def faults(content: Any) -> list[str]:
 
 
 def written(document: dict[str, Any], place: Path) -> Any:
-    results.save(document, place / "results.json")
+    results.save(results.judged(document), place / "results.json")
     return json.loads((place / "results.json").read_text())
 
 
