@@ -56,7 +56,7 @@ probe-image: ## Make a small image for validate_image and push it (REGISTRY=host
 	validate/image/build "$(REGISTRY)" $(SUITE)
 
 ##@ Tests
-.PHONY: test lint unit static render role test-sandbox test-lifecycle test-matrix test-mixed test-breaks faults
+.PHONY: test lint unit static render role test-sandbox test-lifecycle test-matrix test-mixed test-many test-breaks faults
 # One pytest run over everything, so that its summary is the last line and counts all of it.
 test: venv ## Run everything: lint, unit, static, render, role and sandbox tests
 	$(PYTEST)
@@ -92,6 +92,9 @@ faults: venv ## Break nodes and results in all known ways: does the acceptance s
 # Python releases that have no name on PATH are left out, and with them what only they can run.
 test-mixed: venv ## A cluster with two Slurms, the newer one of Debian's unstable release
 	SANDBOX_MIXED=1 $(PYTEST) tests/sandbox/test_mixed_slurm.py
+
+test-many: venv ## The acceptance suite on many nodes of which one is dead (SANDBOX_COMPUTE=32)
+	SANDBOX_MANY=1 SANDBOX_COMPUTE=$${SANDBOX_COMPUTE:-32} $(PYTEST) tests/sandbox/test_many_nodes.py
 
 test-breaks: venv ## Deliberate breaks of the hooks' code, each of which exactly one case must notice
 	BREAKS=all $(PYTEST) tests/breaks
