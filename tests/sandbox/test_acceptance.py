@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import stack
+from cluster import registry, stack
 from cluster.process import Runner
 
 from tests.faults import bench
@@ -145,3 +145,21 @@ def test_a_bad_node_is_drained_and_comes_back_when_it_passes(broken_hook: Sandbo
     assert "compute1 resumed: what drained it passes" in done.stdout, done.stdout + done.stderr
     assert state(sandbox, "compute1").startswith("idle") and state(sandbox, other) == "drained disk swap"
     assert "No reservations" in sandbox.ask("head", "scontrol show reservation")
+
+
+@pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="making it takes a minute: make faults")
+def test_the_probe_image_holds_what_pmix_is_tried_with(ready: Sandbox, tmp_path: Path) -> None:
+    suite, file = registry.other_distribution(ready.cluster.distribution), "/images/probe.sqsh"
+    words = ["make", "probe-image", f"REGISTRY={ready.cluster.node('head').address}:{registry.PORT}", f"SUITE={suite}"]
+    environment = {**ready.environment(), "TLS_VERIFY": "false"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    source = f"docker://head:{registry.PORT}/slipway/probe:{suite}"
+    try:
+        ready.ask("login1", f"rm -f {file}; enroot import --output {file} {source}", "operator")
+        judged = bench.validate(ready, [f"--image={file}", "--limit=compute1"], tmp_path)
+        assert bench.complaints(None, judged) == []
+        (found,) = (cell.observed for cell in judged.of("compute1") if cell.check == "M-01")
+        assert "by PMIx itself" in found
+    finally:
+        ready.ask("login1", f"rm -f {file}", "operator")
