@@ -135,6 +135,14 @@ def test_a_file_that_is_no_results_is_said(tmp_path, capsys, text):
     assert "could not start" in capsys.readouterr().err
 
 
+def test_results_have_a_line_for_every_host_and_verdict(broken, tmp_path):
+    results.save(broken, tmp_path / "results.json")
+    lines = (tmp_path / "results.json").read_text().splitlines()
+    assert sum(line.startswith(' {"node": ') for line in lines) == len(broken.verdicts)
+    for name in broken.document["hosts"]:
+        assert any(line.startswith(f' "{name}": {{"steps": ') for line in lines)
+
+
 def test_every_output_is_written_and_can_be_replayed(document, tmp_path):
     (tmp_path / "old.json").write_text(json.dumps(document))
     assert main(["report", str(tmp_path / "old.json"), "--output", str(tmp_path / "out")]) == 0
