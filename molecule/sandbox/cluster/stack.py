@@ -146,11 +146,6 @@ def stage_image(runner: Runner, settings: Settings) -> str:
     podman = open_podman(runner, settings, cluster.cgroup)
     command = ["bash", "-c", STAGE, "stage", reference, IMAGE]
     podman.execute(cluster.node("login1").id, *command, user="operator", timeout=300)
-    present = cluster.vars.get("apptainer_state") != "unmanaged"
-    facts = {
-        "validate_image": IMAGE,
-        "validate_online_image": str(cluster.vars["sandbox_images"]["busybox"]),
-        "validate_runtimes": ["enroot", "pyxis", "docker", *(["apptainer"] if present else [])],
-    }
+    facts = {"validate_image": IMAGE, "validate_online_image": str(cluster.vars["sandbox_images"]["busybox"])}
     state.save(settings.state, replace(cluster, vars={**cluster.vars, **facts}))
     return reference
