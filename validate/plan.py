@@ -169,19 +169,33 @@ def dry_run(plan: Plan, settings: Settings) -> str:
     lines = [f"{plan.nodes} nodes in {len(plan.chunks)} allocations, {len(plan.steps)} steps each"]
     if plan.unusable:
         lines.append(f"not run on (Slurm gives them to nobody): {', '.join(plan.unusable)}")
+    sampled: set[str] = set()
     for chunk in plan.chunks:
         salloc = ["salloc", "--no-shell", "--job-name=validate-RUN", f"--immediate={settings.immediate}"]
         salloc += [f"--nodes={len(chunk['nodes'])}", f"--nodelist={','.join(chunk['nodes'])}", *chunk["options"]]
         lines.append(f"  {shlex.join(salloc)}")
-        for step in plan.steps:
-            options = [
-                option.replace("{scratch}", launcher.SCRATCH.format(job="JOB", run="RUN")) for option in step["options"]
-            ]
-            words = launcher.srun_words("JOB", chunk["nodes"], options)
-            checks = ", ".join(item["id"] for item in step["checks"]) or "cleaning up"
-            lines.append(f"    {shlex.join(words)} python3 -I -c PROBE   # {step['step']}: {checks}")
+        lines += [f"    {_step_line(step, nodes)}" for step in plan.steps if (nodes := _where(step, chunk, sampled))]
+        sampled.add(chunk["alike"])
     lines.append(
         f"expected: {plan.forecast:.0f} s, {plan.gpu_hours:.2f} GPU-hours of {plan.gpus} GPUs; "
         f"at most {plan.ceiling / 60:.0f} minutes"
     )
     return "\n".join(lines)
+
+
+def _where(step: Mapping[str, Any], chunk: Mapping[str, Any], sampled: set[str]) -> list[str]:
+    """Return the nodes of a chunk on which the launcher starts a step where all of them answer."""
+    nodes: list[str] = chunk["nodes"]
+    if step["step"] == "sample":
+        return nodes[:1] if chunk["alike"] not in sampled else []
+    if step["step"] == "group":
+        return nodes[:1] if len(nodes) > 1 else []
+    return nodes
+
+
+def _step_line(step: Mapping[str, Any], nodes: Sequence[str]) -> str:
+    """Return a step's command, with what it is for."""
+    scratch = launcher.SCRATCH.format(job="JOB", run="RUN")
+    words = launcher.srun_words("JOB", nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
+    checks = ", ".join(item["id"] for item in step["checks"]) or "cleaning up"
+    return f"{shlex.join(words)} python3 -I -c PROBE   # {step['step']}: {checks}"

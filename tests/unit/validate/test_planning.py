@@ -121,7 +121,7 @@ def test_the_kind_is_found_from_the_hardware(hardware, names, gpus, kind):
 
 
 def made(nodes, chosen=IMAGE):
-    return plan.make(nodes, catalogue.chosen("quick"), chosen)
+    return plan.make(nodes, catalogue.chosen(chosen.tier), chosen)
 
 
 def test_nodes_are_chunked_by_their_gpus_and_busy_ones_are_alone():
@@ -163,6 +163,16 @@ def test_a_dry_run_prints_nodes_commands_time_and_gpu_hours():
     assert "2 nodes in 1 allocations" in text and "gives them to nobody): n3" in text
     assert "--nodelist=n1,n2" in text and "--container-image=/images/probe.sqsh" in text
     assert re.search(r"expected: \d+ s, \d+\.\d\d GPU-hours of 16 GPUs; at most \d+ minutes", text)
+
+
+def test_a_dry_run_prints_samples_and_groups_where_they_are_started():
+    everything = settings.Settings(image="/x.sqsh", tier="standard", allow=("network",), chunk_size=2)
+    text = plan.dry_run(made([node(f"n{number}") for number in range(1, 6)], everything), everything)
+    steps = ("host", "sample", "group", "after")
+    where = {step: re.findall(rf"--nodelist=(\S+) .*# {step}: ", text) for step in steps}
+    assert where == {
+        "host": ["n1,n2", "n3,n4", "n5"], "sample": ["n1"], "group": ["n1", "n3"], "after": ["n1,n2", "n3,n4", "n5"],
+    }  # fmt: skip
 
 
 # The submit host
