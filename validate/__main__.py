@@ -6,7 +6,7 @@ import argparse
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,15 +99,27 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         document = suite.run(prepared, progress)
     document["history"] = history.load(arguments.output)
-    judged = results.judged(document)
-    code = finish(judged, arguments.output)
-    history.save(judged, arguments.output)
-    return code
+    return finish(results.judged(document), arguments.output, history.save)
 
 
-def finish(judged: results.Judged, output: Path) -> int:
-    """Write all reports and print the terminal's; returns the exit code."""
-    results.save(judged, output / "results.json")
+def finish(
+    judged: results.Judged, output: Path, also: Callable[[results.Judged, Path], None] = lambda *_unused: None
+) -> int:
+    """Store what was judged and write its reports, and what ``also`` writes; returns the exit code."""
+    stored = output / "results.json"
+    results.save(judged, stored)
+    try:
+        write_reports(judged, output)
+        also(judged, output)
+    except KeyboardInterrupt:
+        again = f"python -m validate report {stored} --output {output}"
+        print(f"validate: interrupted while the reports were written; {stored} is whole: {again}", file=sys.stderr)
+        return 2
+    return judged.exit_code
+
+
+def write_reports(judged: results.Judged, output: Path) -> None:
+    """Write the reports and print the terminal's."""
     results.write(output / "junit.xml", junit.render(judged))
     results.write(output / "report.html", html.render(judged))
     results.write(output / "validate.prom", prometheus.render(judged))
@@ -115,7 +127,6 @@ def finish(judged: results.Judged, output: Path) -> int:
         results.write(output / name, text)
     print(terminal.render(judged))
     print(f"report: {output / 'report.html'}")
-    return judged.exit_code
 
 
 def checks() -> int:
@@ -141,7 +152,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"validate: could not start: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        print("validate: interrupted before anything was measured; no job is left", file=sys.stderr)
+        print("validate: interrupted, and nothing was stored; no job is left", file=sys.stderr)
         return 3
 
 

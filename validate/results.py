@@ -24,6 +24,8 @@ SHAPE: dict[str, type] = {
     "schema": str, "run": str, "started": (float), "finished": float, "tier": str, "checks": list, "settings": dict,
     "cluster": dict, "roster": list, "hosts": dict, "profiles": dict, "notes": list,
 }  # fmt: skip
+# What every host in it must have.
+HOST: dict[str, Any] = {"steps": dict, "checks": dict, "said": dict, "refused": (dict, type(None))}
 FLEET_SHARE = 0.3
 ROSTER_CHECK = "H-02"
 
@@ -243,13 +245,28 @@ def faults(content: Any) -> list[str]:
         for key, kind in SHAPE.items()
         if key in content and not isinstance(content[key], (int, float) if kind is float else kind)
     ]
-    return found or _roster_faults(content["roster"])
+    if found:
+        return found
+    for what, entries, needed in (
+        ("roster entry", enumerate(content["roster"]), dict.fromkeys(("name", "role", "gpus", "unusable"), object)),
+        ("host", content["hosts"].items(), HOST),
+        ("profile", content["profiles"].items(), {"kind": str}),
+    ):
+        found += [f"{what} {name} {said}" for name, entry in entries if (said := _entry_fault(entry, needed))]
+    kind = content["settings"].get("kind")
+    if kind and kind not in content["profiles"]:
+        found.append(f"settings name the kind {kind!r}, and no profile is called so")
+    return found
 
 
-def _roster_faults(roster: Iterable[Any]) -> list[str]:
-    needed = ("name", "role", "gpus", "unusable")
-    return [
-        f"roster entry {number} lacks {', '.join(key for key in needed if key not in node)}"
-        for number, node in enumerate(roster)
-        if not isinstance(node, dict) or any(key not in node for key in needed)
-    ]
+def _entry_fault(entry: Any, needed: Mapping[str, Any]) -> str:
+    """Return what is wrong with one entry of a document, '' where it can be judged."""
+    if not isinstance(entry, dict):
+        return "is no JSON object"
+    lacking = [key for key in needed if key not in entry]
+    wrong = [key for key, kind in needed.items() if key in entry and not isinstance(entry[key], kind)]
+    parts = [f"lacks {', '.join(lacking)}"] if lacking else []
+    # What came back of a step or a check is an object as well, whatever is in it.
+    whole = [key for key in ("steps", "checks") if isinstance(entry.get(key), dict)]
+    wrong += [f"{key} of {name}" for key in whole for name, value in entry[key].items() if not isinstance(value, dict)]
+    return " and ".join([*parts, *([f"has another form in {', '.join(wrong)}"] if wrong else [])])

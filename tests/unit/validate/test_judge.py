@@ -12,6 +12,7 @@ import pytest
 
 from validate import kinds, results
 from validate.catalogue import load
+from validate.errors import CannotStart
 from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, failed, worst
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
@@ -266,3 +267,27 @@ def test_a_replay_gives_the_same_verdicts(document, tmp_path):
     again = results.read(tmp_path / "results.json")
     assert results.judged(again).verdicts == first
     assert json.loads((tmp_path / "results.json").read_text())["exit_code"] == 1
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda content: content["hosts"]["gpu002"].pop("steps"), "host gpu002 lacks steps"),
+        (lambda content: content["hosts"]["gpu002"].update(checks=[], said=None), "has another form in checks, said"),
+        (lambda content: content["hosts"].update(gpu002=7), "host gpu002 is no JSON object"),
+        (lambda content: content["hosts"]["gpu002"]["steps"].update(host=7), "another form in steps of host"),
+        (lambda content: content["hosts"]["gpu002"]["checks"].update({"N-08": "x"}), "another form in checks of N-08"),
+        (lambda content: content["hosts"]["gpu002"].update(refused="x"), "another form in refused"),
+        (lambda content: content["roster"][3].pop("unusable"), "roster entry 3 lacks unusable"),
+        (lambda content: content["profiles"]["cpu"].pop("kind"), "profile cpu lacks kind"),
+        (lambda content: content["profiles"].pop("simulated"), "no profile is called so"),
+        (lambda content: content.update(started="x"), "started is no float"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_in_words(document, tmp_path, break_it, words):
+    break_it(document)
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(CannotStart, match="is no results file of this suite") as refused:
+        results.read(path)
+    assert words in str(refused.value)

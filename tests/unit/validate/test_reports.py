@@ -153,3 +153,17 @@ def test_every_output_is_written_and_can_be_replayed(document, tmp_path):
     assert main(["report", str(tmp_path / "out" / "results.json"), "--output", str(tmp_path / "again")]) == 0
     for name in written:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+@pytest.mark.parametrize("at", [html, junit, terminal])
+def test_an_interrupt_between_reports_says_what_is_stored(document, tmp_path, monkeypatch, capsys, at):
+    def interrupt(_judged):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(at, "render", interrupt)
+    results.save(results.judged(document), tmp_path / "old.json")
+    assert main(["report", str(tmp_path / "old.json"), "--output", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"interrupted while the reports were written; {tmp_path / 'results.json'} is whole" in said
+    monkeypatch.undo()
+    assert main(["report", str(tmp_path / "results.json"), "--output", str(tmp_path)]) == 0
