@@ -21,10 +21,19 @@ ENROOT_DEFAULTS = {
 }
 
 
+# Prints mountinfo's lines of / in a shell: an image may hold neither grep nor findmnt.
+SHOW_ROOT = 'while read -r line; do case "$line" in *" / r"[ow]*) echo "$line";; esac; done < /proc/self/mountinfo'
+
+
 def mounts(node: Node) -> list[dict[str, str]]:
     """Return the mounts of this namespace: point, type, options, source, and the part of the source that is mounted."""
+    return mounts_of(node.read("/proc/self/mountinfo") or "")
+
+
+def mounts_of(text: str) -> list[dict[str, str]]:
+    """Return the mounts in a text of mountinfo's form; other lines are passed over."""
     found = []
-    for line in (node.read("/proc/self/mountinfo") or "").splitlines():
+    for line in text.splitlines():
         left, _dash, right = line.partition(" - ")
         fields, tail = left.split(), right.split()
         if len(fields) >= 6 and len(tail) >= 2:
@@ -45,7 +54,12 @@ def mount_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
 
 def root_mount(node: Node) -> str:
     """Return what is mounted on /, which tells inside from outside of a container."""
-    mount = mount_of("/", mounts(node))
+    return root_of(node.read("/proc/self/mountinfo") or "")
+
+
+def root_of(text: str) -> str:
+    """Return what is mounted on / by a text of mountinfo's form; ':' where it does not say."""
+    mount = mount_of("/", mounts_of(text))
     return f"{mount['source']}:{mount['part']}"
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.model import Check, Context, Finding, errored, failed, passed, skipped
 from validate.probing import Node
 
 CHECK = Check(
@@ -21,22 +21,29 @@ CHECK = Check(
 )
 
 
-PROGRAM = "cat /etc/os-release; echo visible=$NVIDIA_VISIBLE_DEVICES; nvidia-smi -L; ldconfig -p | grep libcuda.so.1"
+PROGRAM = f"cat /etc/os-release; {reading.SHOW_ROOT}; nvidia-smi -L; ldconfig -p | grep libcuda.so.1"
+INSTEAD = "the job ran on the node instead of in the image (pyxis#84)"
+FIX = "see C-01: playbooks/site.yml installs pyxis here, playbooks/reconfigure.yml has slurmd load it"
 
 
 def observe(node: Node) -> Any:
     """Start it, with nothing said of GPUs."""
     image = str(node.settings.get("plain_image") or "")
     said = node.contained(["sh", "-c", PROGRAM], image=image, seconds=140).record() if image else {}
-    return {"image": image, "host": node.release(), **said}
+    return {"image": image, "root": reading.root_mount(node), **said}
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """Another system; on an NVIDIA node its GPUs, nvidia-smi and libcuda."""
+    """Another root file system than the node's; on an NVIDIA node its GPUs, nvidia-smi and libcuda."""
     if not observed["image"]:
         return skipped("validate_plain_image names none")
     if not re.search(r"^ID=", observed["stdout"], re.MULTILINE):
         return failed((observed["stderr"].strip() or "nothing")[-400:], f"{observed['image']} starts")
+    root = reading.root_of(observed["stdout"])
+    if root == ":":
+        return errored("the image did not say what is mounted on /")
+    if root == observed["root"]:
+        return failed("the node's own system", "the image's", INSTEAD, FIX)
     count = reading.listed_gpus(observed["stdout"])
     if "nvidia" in context.profile.has:
         if count != context.slurm["gpus"]:

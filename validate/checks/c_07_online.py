@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.model import Check, Context, Finding, errored, failed, passed, skipped
 from validate.probing import Node
 
 CHECK = Check(
@@ -22,18 +22,18 @@ CHECK = Check(
 )
 
 
-PROGRAM = "cat /etc/os-release; command -v nvidia-smi > /dev/null && nvidia-smi -L; true"
+PROGRAM = f"cat /etc/os-release; {reading.SHOW_ROOT}; command -v nvidia-smi > /dev/null && nvidia-smi -L; true"
 
 
 def observe(node: Node) -> Any:
     """Run it as a user would type it."""
     image = str(node.settings.get("online_image") or "")
     said = node.contained(["sh", "-c", PROGRAM], image=image, seconds=300).record() if image else {}
-    return {"image": image, "system": node.read("/etc/os-release") or "", **said}
+    return {"image": image, "root": reading.root_mount(node), **said}
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """The image's own system answers, on an NVIDIA node with its GPUs."""
+    """Another root file system than the node's answers, on an NVIDIA node with its GPUs."""
     # Only the control node has it.
     from validate import diagnosis  # noqa: PLC0415 - see above
 
@@ -46,8 +46,17 @@ def judge(observed: Any, context: Context) -> Finding:
     if not re.search(r"^\w+=", observed["stdout"], re.MULTILINE):
         found = diagnosis.of_container(observed["stderr"])
         return failed(found.line, f"{observed['image']} starts", found.cause, found.fix, found.who)
-    if observed["stdout"].startswith(observed["system"]) and observed["system"]:
-        return failed("the node's own system", "the image's")
+    # Not by os-release: image and node may be the same distribution.
+    root = reading.root_of(observed["stdout"])
+    if root == ":":
+        return errored("the image did not say what is mounted on /")
+    if root == observed["root"]:
+        return failed(
+            "the node's own system",
+            "the image's",
+            "the job ran on the node instead of in the image (pyxis#84)",
+            "see C-01: playbooks/site.yml installs pyxis here, playbooks/reconfigure.yml has slurmd load it",
+        )
     count = reading.listed_gpus(observed["stdout"])
     if "nvidia" in context.profile.has and count != context.slurm["gpus"]:
         return failed(f"{count} GPUs", f"{context.slurm['gpus']} GPUs")

@@ -17,6 +17,11 @@ def said(stdout: str = "", code: int | None = 0, stderr: str = "", **more: Any) 
     return {"code": code, "stdout": stdout, "stderr": stderr, **more}
 
 
+# Lines of mountinfo for /, in a container of enroot's and on the node.
+INSIDE = "412 388 254:1 /scratch/enroot/data/user-2001/pyxis_7.1 / rw,relatime master:1 - ext4 /dev/vda1 rw\n"
+OUTSIDE = "388 371 0:52 / / rw,relatime - overlay overlay rw,lowerdir=/a,upperdir=/b,workdir=/c\n"
+
+
 def task(rank: int, host: str = "gpu001", **more: Any) -> dict[str, Any]:
     known = {"host": host, "task": str(rank), "rank": str(rank), "size": None, "library": False, "directory": True}
     return {**known, **more}
@@ -73,8 +78,8 @@ GOOD: dict[str, Any] = {
         "limits": {"max_user_namespaces": "95000", "max_mnt_namespaces": "95000"},
     },
     "N-29": {"known": True, "units": {name: {"state": "active", "said": ""} for name in ("munge", "slurmd")}},
-    "C-06": {"image": "", "host": "debian 13"},
-    "C-07": {"image": "head:5000/x:1", "system": "ID=debian\n", **said('ID=slipway-test\nVERSION_ID="1"\n')},
+    "C-06": {"image": "", "root": "overlay:/"},
+    "C-07": {"image": "head:5000/x:1", "root": "overlay:/", **said(f"ID=debian\n{INSIDE}")},
     "C-12": {**said("0\n"), "owner": 2001, "me": 2001},
     "C-14": {"first": said(), "second": said("kept\n")},
     "C-15": {**said(), "magic": "hsqs", "size": 60_000_000},
@@ -238,22 +243,35 @@ BAD: list[tuple[str, str, Any, str, str]] = [
         "cuda>=13.0",
     ),
     ("C-05", "nvidia", {"image": ""}, "SKIP", "validate_newest_image"),
-    ("C-06", "nvidia", {"image": "ubuntu", "host": "", **said("ID=ubuntu\nvisible=\n")}, "FAIL", "0 GPUs"),
+    ("C-06", "nvidia", {"image": "ubuntu", "root": "overlay:/", **said(f"ID=ubuntu\n{INSIDE}")}, "FAIL", "0 GPUs"),
     (
         "C-06",
         "nvidia",
-        {"image": "ubuntu", "host": "", **said("ID=ubuntu\n" + "".join(f"GPU {n}: x\n" for n in range(8)))},
+        {
+            "image": "ubuntu",
+            "root": "overlay:/",
+            **said(f"ID=ubuntu\n{INSIDE}" + "".join(f"GPU {n}: x\n" for n in range(8))),
+        },
         "FAIL",
         "no libcuda",
     ),
     (
         "C-06",
         "simulated",
-        {"image": "ubuntu", "host": "", **said(code=1, stderr="no such image")},
+        {"image": "ubuntu", "root": "overlay:/", **said(code=1, stderr="no such image")},
         "FAIL",
         "no such image",
     ),
-    ("C-07", "simulated", changed("C-07", stdout="ID=debian\n"), "FAIL", "own system"),
+    *(
+        ("C-06", "simulated", {"image": "ubuntu", "root": "overlay:/", **said(f"ID=ubuntu\n{shown}")}, status, words)
+        for shown, status, words in (
+            (INSIDE, "PASS", "0 GPUs"),
+            (OUTSIDE, "FAIL", "own system"),
+            ("", "ERROR", "mounted on /"),
+        )
+    ),
+    ("C-07", "simulated", changed("C-07", stdout="ID=debian\n"), "ERROR", "mounted on /"),
+    ("C-07", "simulated", changed("C-07", stdout=f"ID=debian\n{OUTSIDE}"), "FAIL", "own system"),
     (
         "C-07",
         "simulated",
