@@ -170,6 +170,15 @@ APT_FAILURES = (
         r"E: Conflicting values set for option Signed-By regarding source (?P<what>[^:]+:\S+) [^:]*: (?P<who>[^\n]+)",
         "the repository {what} is named twice in /etc/apt/sources.list.d, with different keyrings: {who}.",
     ),
+    # One file is enough for apt to read none.
+    (
+        r"E: (?P<why>[^\n]*(?:list|file)) (?P<what>/\S+)[^\n]*\n(?:E:[^\n]*\n)*?E: The list of sources could not be",
+        "apt can read none of its sources because of {what} ({why}). Mend that file or delete it, then run again.",
+    ),
+    (
+        r"(?s)The following held packages will be changed:\n(?P<what>(?: +[^\n]+\n)+).*\nE: Held packages were changed",
+        "{what} is held at its version on the node. To have it changed run `apt-mark unhold {what}` there first.",
+    ),
     (r"(?P<what>dpkg was interrupted)", "{what} and could not be repaired: run `dpkg --configure -a` on the node."),
     (r"E: Could not read meta data from (?P<what>\S+)", "the package file {what} is damaged."),
     (r"dpkg-deb: error: (?P<what>[^\n]+)", "the package file is damaged: {what}."),

@@ -11,6 +11,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import packages
 Recorded = Callable[[str], str]
 HOLDS = "another package manager holds "
 UNMET = "a dependency cannot be met: "
+UNREADABLE = "apt can read none of its sources because of /etc/apt/sources.list.d/"
 DOWNLOAD = "a dependency could not be downloaded: "
 CAUSES = {
     "lock-frontend": HOLDS + "/var/lib/dpkg/lock-frontend: process 22118 (python3). Wait for it, or stop it",
@@ -35,7 +36,10 @@ CAUSES = {
     "downgrade": "E: Packages were downgraded and -y was used without --allow-downgrades.",
     "conflict": "apt would remove good for it. Nothing is removed to install something else: settle that by hand",
     "version-gone": "the node's apt sources have no libslurm-dev of version 99*.",
-    "held": "E: Held packages were changed and -y was used without --allow-change-held-packages.",
+    "held": "good is held at its version on the node. To have it changed run `apt-mark unhold good` there first.",
+    "broken-list": UNREADABLE + "vendor.list (Malformed line 1 in source list).",
+    "broken-sources": UNREADABLE + "vendor.sources (Unable to parse package file).",
+    "broken-stanza": UNREADABLE + "vendor.sources (Malformed entry 1 in sources file).",
     "no-such-version": "the node's apt sources have no good of version 3.0.",
     "two-keyrings": "the repository file:/srv/repo/ is named twice in /etc/apt/sources.list.d, "
     "with different keyrings: /etc/apt/keyrings/a.gpg != /etc/apt/keyrings/b.gpg.",
@@ -70,6 +74,8 @@ def recorded() -> Recorded:
     return lambda name: (Path(__file__).parents[2] / "fixtures/recorded" / name).read_bytes().decode()
 
 
+@pytest.mark.case("N4")
+@pytest.mark.case("N18")
 @pytest.mark.parametrize("case", CAUSES)
 def test_why_apt_failed(recorded: Recorded, case: str) -> None:
     told = packages.explain(recorded("apt-2.6.1/%s.txt" % case), packages.APT_FAILURES, "apt-get")
