@@ -295,6 +295,8 @@ def run(
     clock: Clock | None = None,
 ) -> int:
     """Run a hook and return the exit code; the cause is the last line of the log."""
+    if environment is os.environ:
+        read_nothing()
     node, clock = node or Node(), clock or Clock()
     log = Log(clock=clock)
     report = Report(next((item for item in arguments if item in options.HOOKS), "unknown"), clock)
@@ -356,7 +358,7 @@ def success(report: Report) -> str:
 
 
 def prepare_process(hook: Hook) -> None:
-    """Make the process independent of whoever started it: environment, umask, directory, standard input."""
+    """Make the process independent of whoever started it: environment, umask, directory."""
     work = working_directory(hook.node, hook.code)
     settings_file = hook.code.root / "lifecycle" / "ansible.cfg"
     plain = options.plain_environment(hook.environment, str(work), str(settings_file))
@@ -371,8 +373,14 @@ def prepare_process(hook: Hook) -> None:
         os.environ.update(plain)
         os.umask(0o022)
         os.chdir("/")
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 -- a descriptor is wanted
-            os.dup2(nothing.fileno(), 0)
+
+
+def read_nothing() -> None:
+    """Have nothing on standard input. Where it was closed, the log would get its number, and lose it later."""
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    if descriptor:
+        os.dup2(descriptor, 0)
+        os.close(descriptor)
 
 
 def tell_at_login(node: Node, log: Log, report: Report) -> None:

@@ -45,6 +45,7 @@ sys.exit(run.run(["user-data", "--spread-seconds", "0"], os.environ, node))
 
 
 @case("E1")
+@case("E2")
 @pytest.mark.parametrize("mask", ["0077", "0000"])
 def test_the_environment_is_made_and_not_taken_over(tmp_path, mask):
     (tmp_path / "etc").mkdir()
@@ -66,7 +67,9 @@ def test_the_environment_is_made_and_not_taken_over(tmp_path, mask):
     assert "umask 0o22 cwd / stdin ''" in text
     assert "strange []" in text
     assert (tmp_path / "var/log/slipway/user-data.json").stat().st_mode & 0o777 == 0o644
-    assert (tmp_path / "var/log/slipway/user-data.log").stat().st_mode & 0o777 in (0o600, 0o640)
+    log = tmp_path / "var/log/slipway/user-data.log"
+    assert log.stat().st_mode & 0o777 in (0o600, 0o640)
+    assert log.read_text().endswith(done.stdout.splitlines()[-1] + "\n"), "the whole log, though stdin is closed"
 
 
 @case("E2")
