@@ -22,6 +22,16 @@ NEEDS: dict[str, tuple[str, ...]] = {
 # Where a component's need is only where its data lies, it goes on without.
 SOFT_NEEDS = ("storage",)
 UNMANAGED = "unmanaged"
+# What the role enroot sets by itself in enroot.conf. Where the platform has set enroot up, its values win (SageMaker's
+# agent tunes the paths); what the site asks for by enroot_config is written all the same.
+ENROOT_KEYS = (
+    "ENROOT_RUNTIME_PATH",
+    "ENROOT_DATA_PATH",
+    "ENROOT_CACHE_PATH",
+    "ENROOT_TEMP_PATH",
+    "ENROOT_SQUASH_OPTIONS",
+    "ENROOT_TRANSFER_RETRIES",
+)
 # What has daemons: an image only has them started at the first boot of a machine made from it.
 STARTING = ("docker", "nvidia_container_toolkit")
 # site.yml asks every node of the cluster for its proof before it registers, and a hook sees only its own node.
@@ -85,6 +95,8 @@ def make_plan(
         decisions.append("the registration stays as it is: compute nodes do not run this hook, and could lack a plugin")
     decisions += _say_slurm(hook, identity, slurm, starts)
     variables: dict[str, Any] = {"%s_state" % name: UNMANAGED for name in left if name in components}
+    if hook == "on-init-complete":
+        variables["enroot_platform_keys"] = list(ENROOT_KEYS)
     if is_image:
         variables.update({"%s_started" % name: False for name in STARTING if name in components})
     return Plan(tuple(playbooks), variables, (REGISTER_TAG,), tuple(waits), tuple(decisions))

@@ -147,6 +147,26 @@ def test_the_pyxis_that_the_platform_has_set_up_is_adopted(hyperpod, place):
     assert "pyxis_state" not in created.runs[0]["variables"], "with OnCreate the platform has set up nothing"
 
 
+@case("P2")
+def test_what_the_platform_has_set_in_enroot_conf_wins(hyperpod):
+    role = yaml.safe_load((REPOSITORY / "roles/enroot/vars/main.yml").read_text())
+    own = [*role["__enroot_path_settings"], *role["__enroot_fixed_settings"]]
+    assert sorted(hyperpod("on-init-complete").runs[0]["variables"]["enroot_platform_keys"]) == sorted(own)
+    assert "enroot_platform_keys" not in hyperpod("on-create").runs[0]["variables"], "there nobody else sets it up"
+
+
+@case("S14")
+def test_slurmd_finds_scontrol_below_the_platforms_prefix():
+    tasks = yaml.safe_load((REPOSITORY / "lifecycle/playbooks/start_slurm.yml").read_text())[0]["tasks"]
+    (text,) = (
+        file["content"]
+        for task in tasks
+        for file in task.get("slipway.containers.managed_files", {}).get("files", [])
+        if "content" in file
+    )
+    assert '"PATH=/opt/slurm/bin:' in text
+
+
 def test_pyxis_is_registered_before_slurm_is_started():
     made = plan("on-create", "controller", "hyperpod")
     assert made.playbooks.index("register_first") < made.playbooks.index("start_slurm")
