@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cluster import state
+from cluster import stack, state
+from cluster.process import Runner
 
 from bench import figures, usage
 from bench.errors import BenchError
@@ -23,8 +24,6 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.run import Bench
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SANDBOX = REPOSITORY / "molecule" / "sandbox" / "sandbox.py"
 INVENTORY = "inventories/sandbox"
 USER = "member"
 # Seconds, whatever the number of nodes.
@@ -85,9 +84,9 @@ class Acceptance:
     """The suite on the nodes of a benchmark, which have been converged."""
 
     def __init__(self, bench: Bench) -> None:
-        """Accept them once: this stages the image, and a node that is not accepted would measure something else."""
+        """Stage the image. A run in which a node is not accepted is no measurement, which its exit code says."""
         self.bench = bench
-        bench.run(sys.executable, SANDBOX, "accept")
+        stack.stage_image(Runner(), bench.wanted)
         self.cluster = state.require(bench.wanted.state)
         self.computes = [node.name for node in self.cluster.of_role("compute")]
         self.config, _nodes = bench.ssh_config()

@@ -15,6 +15,8 @@ from typing import Any
 
 OUTPUT_LIMIT = 60_000
 NOT_STARTED = 127
+# How long a container may take to start (s) unless the site says otherwise; bounds of checks allow for that much.
+CONTAINER_START = 120
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,12 @@ class Node:
         environment: Mapping[str, str] | None = None,
         nodes: Sequence[str] = (),
     ) -> Output:
-        """Run a step in a container of ``image``, or of the run's own."""
+        """Run a step in a container of ``image``, or of the run's own.
+
+        ``seconds`` grow with the site's ``container_start``.
+        """
         chosen = [f"--container-image={image or self.settings.get('image', '')}", *options]
-        return self.srun(chosen, words, seconds, environment, nodes)
+        return self.srun(chosen, words, seconds + slower(self.settings), environment, nodes)
 
     def which(self, program: str) -> str:
         """Return where a program is found on this step's PATH, '' where it is not."""
@@ -161,6 +166,11 @@ class Node:
         text = self.read("/etc/os-release") or self.read("/usr/lib/os-release") or ""
         fields = dict(re.findall(r'^(ID|VERSION_ID|VARIANT_ID)="?([^"\n]*)"?$', text, re.MULTILINE))
         return " ".join(fields[key] for key in ("ID", "VERSION_ID", "VARIANT_ID") if fields.get(key))
+
+
+def slower(settings: Mapping[str, Any]) -> int:
+    """Return by how many seconds a container may start later than usual."""
+    return max(0, int(settings.get("container_start") or 0) - CONTAINER_START)
 
 
 def text_of(data: bytes) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from validate.errors import CannotStart
 from validate.model import TIERS, WORKLOADS
+from validate.probing import CONTAINER_START
 
 PREFIX = "validate_"
 ESCAPES = ("allow", "warn", "refuse")
@@ -53,7 +54,7 @@ class Settings:
     docker_escape: str = "warn"
     chunk_size: int = 48
     immediate: int = 10
-    container_start: int = 120
+    container_start: int = CONTAINER_START
     operator: str = ""
     drain_percent: int = 5
 

@@ -31,7 +31,7 @@ def judge(observed: Any, context: Context) -> Finding:
     if len(observed["tasks"]) != 2:
         said = observed["said"].strip()[-400:]
         if observed["code"] is None:
-            return failed(said or "no answer within 60 s", "two ranks", "the tasks wait for each other: PMIx hangs")
+            return failed(said or "no answer in time", "two ranks", "the tasks wait for each other: PMIx hangs")
         return failed(said, "two ranks") if said else errored(f"{len(observed['tasks'])} tasks answered")
     wrong = ranks.fault(observed["tasks"], range(2), 2)
     how = (

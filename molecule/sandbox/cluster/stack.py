@@ -21,6 +21,8 @@ from .up import open_podman
 INVENTORY = "inventories/sandbox"
 OUTPUT = "validate"
 IMAGE = "/images/validate.sqsh"
+# Seconds of a core that a container's start takes here, and the acceptance suite's own bound.
+START, USUAL_START = 16, 120
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -126,6 +128,11 @@ def accept(settings: Settings) -> None:
         step.note = f"report: {output / 'report.html'}"
 
 
+def container_start(nodes: int, cores: int) -> int:
+    """Return how long a container may take to start: all nodes start theirs at once, on the cores of one machine."""
+    return max(USUAL_START, START * nodes // cores)
+
+
 # On the shared directory, and again for each change of the image in the registry.
 STAGE = """
 set -eu
@@ -146,6 +153,10 @@ def stage_image(runner: Runner, settings: Settings) -> str:
     podman = open_podman(runner, settings, cluster.cgroup)
     command = ["bash", "-c", STAGE, "stage", reference, IMAGE]
     podman.execute(cluster.node("login1").id, *command, user="operator", timeout=300)
-    facts = {"validate_image": IMAGE, "validate_online_image": str(cluster.vars["sandbox_images"]["busybox"])}
+    facts = {
+        "validate_image": IMAGE,
+        "validate_online_image": str(cluster.vars["sandbox_images"]["busybox"]),
+        "validate_container_start": container_start(len(cluster.of_role("compute")), os.cpu_count() or 1),
+    }
     state.save(settings.state, replace(cluster, vars={**cluster.vars, **facts}))
     return reference

@@ -158,6 +158,24 @@ def test_every_allocation_has_an_end_and_the_sites_choices():
     assert {"--time=30", "--exclusive", "--partition=gpu", "--account=ops", "--reservation=maint"} <= set(options)
 
 
+@pytest.mark.parametrize("step", ["host", "nested", "sample", "group"])
+def test_a_step_leaves_every_check_its_own_bound(step):
+    order = plan.step_order(step, catalogue.load(), settings.Settings())
+    alone = plan.step_order("nested", {"M-01": catalogue.load()["M-01"]}, settings.Settings())
+    assert order["checks"] and order["seconds"] >= max(item["seconds"] for item in order["checks"])
+    assert alone["seconds"] > alone["checks"][0]["seconds"] == catalogue.load()["M-01"].check.seconds
+
+
+def test_where_containers_start_late_the_checks_that_start_them_have_longer():
+    usual, slow = (settings.Settings(container_start=seconds) for seconds in (60, 256))
+    for step, more in (("nested", 136), ("sample", 136), ("host", 0), ("container", 0)):
+        bounds = [
+            [item["seconds"] for item in plan.step_order(step, catalogue.load(), chosen)["checks"]]
+            for chosen in (usual, slow)
+        ]
+        assert [late - soon for soon, late in zip(*bounds, strict=True)] == [more] * len(bounds[0])
+
+
 def test_a_dry_run_prints_nodes_commands_time_and_gpu_hours():
     text = plan.dry_run(made([node("n1"), node("n2"), node("n3", unusable="down")]), IMAGE)
     assert "2 nodes in 1 allocations" in text and "gives them to nobody): n3" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from validate import bundle, catalogue, plan
 from validate.framing import Decoder
+from validate.probing import Node
 
 HEAD = "from validate.model import Check, Context, Finding, passed\nfrom validate.probing import Node\n"
 PLANTED = {
@@ -88,6 +90,15 @@ def test_every_check_observes_here_without_breaking_the_probe(tmp_path: Path):
     assert set(seen) == set(entries)
     broken = {check: record["error"] for check, record in seen.items() if "Error" in record.get("error", "")}
     assert broken == {}
+
+
+@pytest.mark.parametrize(("start", "bound"), [(None, "60"), (120, "60"), (256, "196")])
+def test_a_container_of_a_check_may_start_as_late_as_the_site_says(tmp_path, monkeypatch, start, bound):
+    (tmp_path / "timeout").write_text('#!/bin/sh\necho "$*"\n')
+    (tmp_path / "timeout").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    said = Node({"image": "x", "container_start": start}).contained(["true"]).stdout
+    assert said.startswith(f"--kill-after=3 {bound} srun ")
 
 
 @pytest.mark.parametrize("path", sorted(bundle.PACKAGE.glob("checks/*.py")), ids=lambda path: path.stem)
