@@ -115,6 +115,11 @@ CONTAINER = (
         "stage it again; mode 0644; unsquashfs -s FILE",
     ),
     Rule(
+        r"corrupted shared library|invalid ELF header|file too short|Exec format error",
+        "the image file is damaged, or for another architecture",
+        "sha256sum FILE, beside that of the original; stage it again; file -L of the image's /bin/sh",
+    ),
+    Rule(
         r"failed to execute: \S+: Permission denied",
         "the containers' data path is mounted noexec (enroot#156)",
         "findmnt -no OPTIONS -T the data path: remount it exec",

@@ -14,6 +14,9 @@ from validate.errors import CannotStart
 from validate.settings import Settings, Site
 
 Progress = Callable[[str], None]
+# Seconds for the epilogs of the run's jobs.
+EPILOG = 20.0
+COMPLETING = f"still completing after {EPILOG:g} s: the epilog hangs, or is slow"
 # How the sandbox marks the versions of its own programs (tests/standins/README.md).
 STANDIN = "standin"
 
@@ -114,6 +117,7 @@ def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
             progress(f"{host.name}: checks of the submit host")
             for event in converse_or_note(host, submit_order(prepared, host, nonce, proven), notes):
                 collect.take(hosts, event)
+        prepared.cluster["afterwards"] = afterwards(prepared, nonce)
     except KeyboardInterrupt:
         prepared.cluster["interrupted"] = True
         notes.append("interrupted: what had not been measured is NO_RESULT; every job of the run was cancelled")
@@ -132,6 +136,24 @@ def follow(
         progress(f"{prepared.plan.nodes} nodes: {', '.join(counts)}")
 
 
+def afterwards(prepared: Prepared, nonce: str) -> dict[str, str]:
+    """Return the nodes that were used and that Slurm gives to nobody any more, in its words: epilogs come last."""
+    used = {name for chunk in prepared.plan.chunks for name in chunk["nodes"]}
+    own = ["squeue", "--noheader", f"--name=validate-{nonce}", "--states=CG", "--format=%i"]
+    questions = {"own": {"words": own, "seconds": 10}, "nodes": survey.QUESTIONS["nodes"]}
+    deadline = time.monotonic() + EPILOG
+    while used:
+        said = {
+            event["name"]: event["stdout"]
+            for event in session.converse(prepared.target.submits[0], {"action": "ask", "commands": questions})
+            if event["event"] == "answer"
+        }
+        if not said.get("own", "").strip() or time.monotonic() > deadline:
+            return survey.lost(said.get("nodes", ""), used, COMPLETING if said.get("own", "").strip() else "")
+        time.sleep(1)
+    return {}
+
+
 def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list[str]) -> Iterable[dict[str, Any]]:
     """Yield a launcher's events; where one of several submit hosts cannot be reached, that is its own verdict."""
     try:
@@ -145,9 +167,11 @@ def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list
 
 
 def answered(hosts: Mapping[str, Any]) -> list[str]:
-    """Return the nodes that answered in as many steps as any node did."""
+    """Return the nodes that answered in as many steps as any node did, those first on which no check broke."""
     most = max((len(_whole(host)) for host in hosts.values()), default=0)
-    return sorted(name for name, host in hosts.items() if most and len(_whole(host)) == most)
+    broken = {name: sum("error" in record for record in host["checks"].values()) for name, host in hosts.items()}
+    found = [name for name, host in hosts.items() if most and len(_whole(host)) == most]
+    return sorted(found, key=lambda name: (broken[name], name))
 
 
 def _whole(host: Mapping[str, Any]) -> list[str]:

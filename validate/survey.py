@@ -45,6 +45,17 @@ def roster(nodes_text: str) -> list[dict[str, Any]]:
     return found
 
 
+def lost(nodes_text: str, used: Iterable[str], completing: str) -> dict[str, str]:
+    """Return which of the nodes are unusable now, and why; ``completing`` is what to say of one that completes."""
+    found = {}
+    for node in roster(nodes_text):
+        if node["name"] in used and node["unusable"]:
+            found[node["name"]] = f"{node['unusable']}: {node['reason'] or 'no reason'}"
+        elif node["name"] in used and completing and "completing" in (node["state"], *node["flags"]):
+            found[node["name"]] = completing
+    return found
+
+
 def unusable(node: Mapping[str, Any]) -> str:
     """Return why Slurm gives nobody this node, '' where it does."""
     if node["down"]:

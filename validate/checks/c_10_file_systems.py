@@ -1,22 +1,26 @@
-"""C-10: every file system that the site declares is there."""
+"""C-10: every file system that the site declares is there, and the home directory where the other nodes have it."""
 
 from __future__ import annotations
 
 import os
+import pwd
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.model import Check, Context, Finding, failed, majority, passed
 from validate.probing import Node
 
 CHECK = Check(
     id="C-10",
-    title="site's file systems on the node",
-    tier="standard",
+    title="home and the site's file systems on the node",
+    tier="quick",
     step="host",
     cause="a mount is missing on this node, or its server does not answer",
     fix="findmnt PATH; systemctl list-units '*.mount' --failed; mount PATH",
 )
+
+
+HOME = "home"
 
 
 def observe(node: Node) -> Any:
@@ -29,13 +33,37 @@ def observe(node: Node) -> Any:
         except OSError as error:
             problem = str(error.strerror)
         found[name] = {"problem": problem, "mount": reading.mount_of(os.path.realpath(name), table)["point"]}
+    home = account_home()
+    mount = reading.mount_of(os.path.realpath(home), table)
+    there = "" if os.path.isdir(home) else "no such directory"  # noqa: PTH112 - an account may have none
+    found[HOME] = {"path": home, "problem": there, "mount": mount["point"], "type": mount["type"]}
     return found
+
+
+def account_home() -> str:
+    """Return the home directory of the account as this node has it, '' for an account that it does not know."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Each is a mount and can be read."""
     bad = [f"{name}: {seen['problem'] or 'not mounted, it lies on ' + seen['mount']}"
-           for name, seen in observed.items() if seen["problem"] or seen["mount"] == "/"]  # fmt: skip
+           for name, seen in observed.items()
+           if name != HOME and (seen["problem"] or seen["mount"] == "/")]  # fmt: skip
     if bad:
         return failed("; ".join(bad), "mounted and readable")
-    return passed(", ".join(observed)) if observed else skipped("validate_site_mounts names none")
+    # An account may have no home directory; that only one node lacks it is a fault.
+    usual, count = majority(context.fleet, lambda seen: said(seen[HOME]))
+    own = said(observed[HOME])
+    if count > 1 and own != usual:
+        return failed(f"home: {own}", f"{usual}, as on {count} nodes")
+    return passed("; ".join([f"home: {own}", *(name for name in observed if name != HOME)]))
+
+
+def said(home: dict[str, str]) -> str:
+    """Return what a home directory is and lies on."""
+    what = f"{home['path']}, {home['problem']}" if home["problem"] else home["path"]
+    return f"{what} on {home['mount']} ({home['type']})"

@@ -48,6 +48,13 @@ def judge(observed: Any, context: Context) -> Finding:
     said = (observed["stderr"].strip().splitlines() or ["it answers"])[0]
     if observed["member"] and not observed["in_job"]:
         return failed("a member on the node, and not in the job", "the group docker among the job's groups")
+    if observed["in_job"] and "permission denied" in observed["stderr"]:
+        return failed(
+            said,
+            "docker ps works for a member",
+            "the socket is not the group's: docker.sock has another owner or mode",
+            "ls -l /run/docker.sock; systemctl restart docker.socket docker, or chown root:docker and chmod 0660 it",
+        )
     if observed["in_job"] and not works:
         return failed(said, "docker ps works for a member", "the daemon does not run", "systemctl status docker")
     if not observed["in_job"] and works:

@@ -17,6 +17,7 @@ CHECK = Check(
     cause="a failing prolog, epilog or SPANK epilog drains the node after a job (pyxis#123)",
     fix="scontrol show node; journalctl -u slurmd | grep -i epilog; scontrol update state=resume once it is mended",
     who="operator",
+    after=("N-30",),
 )
 
 
@@ -30,9 +31,12 @@ def observe(node: Node) -> Any:
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """Neither drained nor down."""
+    """Neither drained nor down, at the end of the job and after its epilog."""
     if not observed["state"]:
         return errored("scontrol said nothing of this node")
     if any(word in observed["state"] for word in ("DRAIN", "DOWN", "FAIL", "INVALID")):
         return failed(f"{observed['state']}: {observed['reason'] or 'no reason'}", "neither drained nor down")
+    later = (context.cluster.get("afterwards") or {}).get(context.node)
+    if later:
+        return failed(f"after the job: {later}", "neither drained nor down nor completing")
     return passed(observed["state"])

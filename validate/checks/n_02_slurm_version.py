@@ -36,4 +36,13 @@ def judge(observed: Any, context: Context) -> Finding:
         return errored("the controller's version is not known")
     if own.split(".")[:2] != wanted.split(".")[:2]:
         return failed(own, wanted)
+    # What slurmd said of itself when it registered.
+    running = str(context.slurm.get("version") or own)
+    if running.split(".")[:2] != own.split(".")[:2]:
+        return failed(
+            f"{own} installed, slurmd {running} running",
+            wanted,
+            "slurmd was not restarted after the upgrade",
+            "systemctl restart slurmd on this node",
+        )
     return passed(own)

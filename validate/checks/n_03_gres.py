@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import Check, Context, Finding, failed, majority, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -25,7 +27,17 @@ def observe(node: Node) -> Any:
     found = {}
     for vendor, pattern in (("nvidia", "nvidia[0-9]*"), *PATTERNS.items()):
         devices = node.devices(pattern) if "/" not in pattern else [f"dri/{name}" for name in node.devices(pattern)]
-        found[vendor] = {"devices": devices, "openable": node.openable(devices)}
+        found[vendor] = {"devices": devices, "openable": node.openable(devices), "numbers": numbers(node, devices)}
+    return found
+
+
+def numbers(node: Node, names: list[str]) -> dict[str, str]:
+    """Return each device's major and minor number: what opening it really reaches."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(OSError):
+            device = node.path(f"/dev/{name}").stat().st_rdev
+            found[name] = f"{os.major(device)}:{os.minor(device)}"
     return found
 
 
@@ -36,6 +48,17 @@ def judge(observed: Any, context: Context) -> Finding:
     slurm, wanted = context.slurm["gpus"], context.profile.gpus
     said = f"Slurm {slurm}, devices {len(devices)}, usable in the job {len(openable)}"
     expected = f"{slurm if wanted is None else wanted} of each"
+    own = observed[vendor].get("numbers") or {}
+    usual, count = majority(context.fleet, lambda seen: seen[vendor]["numbers"])
+    twice = sorted(name for name, number in own.items() if list(own.values()).count(number) > 1)
+    other = sorted(name for name in own if count > 1 and name in usual and usual[name] != own[name])
+    if twice or other:
+        return failed(
+            ", ".join(f"{name} is {own[name]}" for name in twice or other),
+            "a device file for each GPU" if twice else ", ".join(f"{name} {usual[name]}" for name in other),
+            "device files were made by hand with wrong numbers: one GPU answers for another",
+            "remove them; nvidia-modprobe -c INDEX, or udevadm trigger, makes them anew; else reboot",
+        )
     if len({slurm, len(devices), len(openable), slurm if wanted is None else wanted}) == 1:
         return passed(said)
     if len(openable) < len(devices) == slurm:

@@ -15,6 +15,7 @@ CHECK = Check(
     step="host",
     cause="an unattended upgrade or an interrupted install on this node",
     fix="playbooks/site.yml; hold the packages: apt-mark hold",
+    after=("N-05",),
 )
 
 
@@ -30,6 +31,9 @@ DENIED = {
 }
 
 
+PROGRAM = "enroot version"
+
+
 def observe(node: Node) -> Any:
     """Ask dpkg or rpm for those that are installed; pyxis is the plugin that the fixed path leads to."""
     if node.which("dpkg-query"):
@@ -38,6 +42,10 @@ def observe(node: Node) -> Any:
         words = ["rpm", "-q", "--qf", "ii %{NAME} %{VERSION}-%{RELEASE}\n", *PACKAGES]
     lines = [line.split() for line in node.run(words, 8).stdout.splitlines()]
     found = {line[1]: line[2] for line in lines if len(line) == 3 and line[0] == "ii"}
+    # A program put there by hand is no package.
+    program = node.run(["enroot", "version"], 5)
+    if program.code == 0:
+        found[PROGRAM] = program.stdout.strip()
     for line in reading.plugstack(node)["pyxis"]:
         found["pyxis"] = str(node.path(line["plugin"]).resolve().parent.name)
     return found
@@ -51,10 +59,24 @@ def judge(observed: Any, context: Context) -> Finding:
     toolkit = {observed[name] for name in TOOLKIT if name in observed}
     if len(toolkit) > 1:
         return failed(" ".join(sorted(toolkit)), "one version of the four toolkit packages")
-    usual, count = majority(context.fleet)
-    if observed != usual and count > 1:
-        names = sorted(name for name in {*observed, *usual} if observed.get(name) != usual.get(name))
-        said = ", ".join(f"{name} {observed.get(name, 'absent')}" for name in names)
+    own = packages(observed)
+    usual, count = majority(context.fleet, packages)
+    if own != usual and count > 1:
+        names = sorted(name for name in {*own, *usual} if own.get(name) != usual.get(name))
+        said = ", ".join(f"{name} {own.get(name, 'absent')}" for name in names)
         wanted = ", ".join(f"{name} {usual.get(name, 'absent')}" for name in names)
         return failed(said, f"{wanted}, as on {count} nodes")
-    return passed(", ".join(f"{name} {version}" for name, version in sorted(observed.items())) or "none installed")
+    program = observed.get(PROGRAM, "")
+    if not observed.get("enroot", program).startswith(program):
+        return failed(
+            f"the package enroot is {observed['enroot']}, and the program says {program}",
+            "the package's own program",
+            "the program was replaced by hand, or another one is earlier on PATH",
+            "command -v -a enroot; apt-get install --reinstall enroot enroot+caps",
+        )
+    return passed(", ".join(f"{name} {version}" for name, version in sorted(own.items())) or "none installed")
+
+
+def packages(seen: Any) -> dict[str, str]:
+    """Return the packages of an observation."""
+    return {name: version for name, version in seen.items() if name != PROGRAM}

@@ -15,7 +15,7 @@ CHECK = Check(
     step="host",
     cause="edited by hand on this node, or a run did not reach it",
     fix="diff the file with that of another node; playbooks/site.yml writes it anew",
-    after=("N-05", "N-06", "N-12", "N-28"),
+    after=("N-05", "N-06", "N-12", "N-28", "I-01"),
 )
 
 
@@ -23,7 +23,8 @@ PATTERNS = (
     "/etc/enroot/enroot.conf", "/etc/enroot/enroot.conf.d/*", "/etc/enroot/environ.d/*", "/etc/enroot/mounts.d/*",
     "/etc/enroot/hooks.d/*", "/etc/nvidia-container-runtime/config.toml", "/etc/docker/daemon.json",
     "/etc/apptainer/apptainer.conf", "/etc/slurm/cgroup.conf", "/etc/slurm/plugstack.conf",
-    "/etc/slurm/plugstack.conf.d/*", "/usr/local/lib/slipway/pyxis/spank_pyxis.so",
+    "/etc/slurm/plugstack.conf.d/*", "/run/slurm/conf/cgroup.conf", "/run/slurm/conf/plugstack.conf",
+    "/run/slurm/conf/plugstack.conf.d/*", "/usr/local/lib/slipway/pyxis/spank_pyxis.so",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ CHECK = Check(
 
 
 MINIMUM = 10_000
+HANGS = "the command hangs: another program of that name is earlier on PATH, or the node's kernel or disk is stuck"
 
 
 def observe(node: Node) -> Any:
@@ -32,6 +33,8 @@ def judge(observed: Any, context: Context) -> Finding:
     minimum = context.profile.expect.get("user_namespaces", MINIMUM)
     if observed["limit"] is not None and observed["limit"] < minimum:
         return failed(f"user.max_user_namespaces = {observed['limit']}", f"at least {minimum}")
+    if observed["code"] is None:
+        return failed("unshare: no answer within 5 s", "unshare --user works", HANGS, "type -a unshare; ps; dmesg -T")
     if observed["code"] != 0:
         return failed(observed["stderr"].strip() or f"unshare: exit code {observed['code']}", "unshare --user works")
     return passed(f"works, limit {observed['limit']}")

@@ -22,24 +22,30 @@ CHECK = Check(
 )
 
 
+# Where jobs and the suite itself keep what is theirs for a while.
+SCRATCH = "temporary files"
+
+
 def observe(node: Node) -> Any:
     """Find what holds each path, and write there as enroot would."""
     table, found = reading.mounts(node), {}
     for key, path in reading.enroot_paths(node).items():
-        place = reading.existing(path)
-        mount = reading.mount_of(place, table)
-        found[key] = {"path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
-        found[key]["write"] = write(path)
+        found[key] = {**place_of(path, table), "write": write(path)}
+    found[SCRATCH] = {**place_of("/tmp", table), "write": write("/tmp")}
     for line in reading.plugstack(node)["pyxis"]:
         given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
         runtime = given[0] if given else "/run/pyxis"
-        place = reading.existing(runtime)
-        mount = reading.mount_of(place, table)
-        found["pyxis"] = {"path": runtime, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
         # slurmd makes the last component alone, as root.
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
-        found["pyxis"]["write"] = "" if os.path.isdir(parent) else f"{parent} is missing"  # noqa: PTH112
+        problem = "" if os.path.isdir(parent) else f"{parent} is missing"  # noqa: PTH112
+        found["pyxis"] = {**place_of(runtime, table), "write": problem}
     return found
+
+
+def place_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
+    """Return a path with the mount that holds it."""
+    mount = reading.mount_of(reading.existing(path), table)
+    return {"path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
 
 
 def write(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import Check, Context, Finding, failed, majority, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -16,6 +16,10 @@ CHECK = Check(
     cause="slurmd's unit lacks LimitMEMLOCK=infinity, or has a huge LimitNOFILE (enroot#90)",
     fix="systemctl edit slurmd: LimitMEMLOCK=infinity, LimitNOFILE=1048576; then restart slurmd",
 )
+
+
+LIMITS = ("memlock", "nofile")
+RESTART = "systemctl cat slurmd, beside that of another node; systemctl restart slurmd: not from a shell"
 
 
 def observe(node: Node) -> Any:
@@ -38,4 +42,9 @@ def judge(observed: Any, context: Context) -> Finding:
     needed = context.profile.expect.get("memory_lock", "unlimited" if "gpus" in context.profile.has else "any")
     if needed == "unlimited" and observed["memlock"] != infinite:
         return failed(said, expected)
+    usual, count = majority(context.fleet)
+    if count > 1 and usual != observed:
+        wanted = ", ".join(f"{name} {usual[name]}" for name in LIMITS if usual[name] != observed[name])
+        other = ", ".join(f"{name} {observed[name]}" for name in LIMITS if usual[name] != observed[name])
+        return failed(other, f"{wanted}, as on {count} nodes", "this slurmd was started with other limits", RESTART)
     return passed(said)

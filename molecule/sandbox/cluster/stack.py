@@ -141,6 +141,7 @@ if [ ! -s $2 ] || [ "$(cat $2.digest 2> /dev/null)" != "$digest" ]; then
     rm -f $2.new
     enroot import --output $2.new docker://$1
     mv $2.new $2
+    sha256sum $2 > $2.sha256
     echo "$digest" > $2.digest
 fi
 """

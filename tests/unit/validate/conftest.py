@@ -31,21 +31,43 @@ GOOD: dict[str, Any] = {
     },
     "H-06": {"code": 0, "stdout": "MPI plugin types are...\n\tnone\n\tpmix\n", "stderr": ""},
     "H-07": {"code": 0, "stdout": "", "stderr": "srun: Job 13 to start at 2026-11-22T19:40:00\n"},
-    "H-08": {"file": "/images/probe.sqsh", "magic": "hsqs", "size": 8192, "used": 8000},
+    "H-08": {
+        "file": "/images/probe.sqsh",
+        "magic": "hsqs",
+        "size": 8192,
+        "used": 8000,
+        "wanted": "b" * 64,
+        "sum": "b" * 64,
+    },
     "N-02": "slurm-wlm 24.11.5",
     "N-03": {
-        "nvidia": {name: [f"nvidia{i}" for i in range(8)] for name in ("devices", "openable")},
+        "nvidia": {
+            **{name: [f"nvidia{i}" for i in range(8)] for name in ("devices", "openable")},
+            "numbers": {f"nvidia{i}": f"195:{i}" for i in range(8)},
+        },
         "amd": {"devices": [], "openable": []},
         "neuron": {"devices": [], "openable": []},
     },
     "N-05": {"enroot": "/usr/bin/enroot", "docker": "", "apptainer": "", "nvidia-container-cli": ""},
-    "N-06": {"enroot": "4.1.2-1", "enroot+caps": "4.1.2-1", "pyxis": "0.24.0-slurm-24.11"},
+    "N-06": {
+        "enroot": "4.1.2-1",
+        "enroot+caps": "4.1.2-1",
+        "enroot version": "4.1.2",
+        "pyxis": "0.24.0-slurm-24.11",
+    },
     "N-07": {"/etc/enroot/enroot.conf": "0123456789abcdef 0644"},
     "N-08": {"code": 0, "stdout": "", "stderr": "", "limit": 95_000},
     "N-09": {"enroot-aufs2ovlfs": "0100000202002000", "enroot-mksquashovlfs": "0100000202002000"},
     "N-10": {
         key: {"path": f"/scratch/{key}", "mount": "/scratch", "type": "ext4", "options": "rw,relatime", "write": ""}
-        for key in ("ENROOT_RUNTIME_PATH", "ENROOT_DATA_PATH", "ENROOT_CACHE_PATH", "ENROOT_TEMP_PATH", "pyxis")
+        for key in (
+            "ENROOT_RUNTIME_PATH",
+            "ENROOT_DATA_PATH",
+            "ENROOT_CACHE_PATH",
+            "ENROOT_TEMP_PATH",
+            "temporary files",
+            "pyxis",
+        )
     },
     "N-11": {
         "places": {"/": {"size": 2**40, "free": 2**39, "used": 0.5, "inodes": 0.1}},
@@ -57,6 +79,15 @@ GOOD: dict[str, Any] = {
     "N-24": NOW,
     "N-25": {"code": 0, "stdout": "", "stderr": ""},
     "N-27": {"flag": False, "release": "6.1.0"},
+    "N-30": {
+        "hostname": "gpu001",
+        "own_name": True,
+        "account": "member",
+        "resolved": ["its own name", "the controller"],
+        "mtu": "9000",
+        "zone": "UTC +0000",
+        "preload": "",
+    },
     "L-01": {"names": [], "jobs": ["7"]},
     "D-01": {"installed": False},
     "D-02": {},
@@ -66,7 +97,7 @@ GOOD: dict[str, Any] = {
     "C-03": {"openable": 8, "allocated": "8"},
     "C-08": {"code": 42, "stdout": "", "stderr": "", "image": "/images/probe.sqsh"},
     "C-09": {"rw": "", "ro": "EROFS", "uid": 2001},
-    "C-10": {},
+    "C-10": {"home": {"path": "/home/member", "problem": "", "mount": "/home", "type": "nfs4"}},
     "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},
     "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0"},
     "C-18": {},

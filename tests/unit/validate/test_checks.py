@@ -42,6 +42,12 @@ def changed(check: str, **changes: Any) -> Any:
     return {**copy.deepcopy(GOOD[check]), **changes}
 
 
+def with_number(name: str, number: str) -> dict[str, Any]:
+    devices = GOOD["N-03"]["nvidia"]
+    return {**devices, "numbers": {**devices["numbers"], name: number}}
+
+
+NO_HOME = {"path": "/home/member", "problem": "no such directory", "mount": "/", "type": "ext4"}
 SMALL = {"size": 2**40, "free": 2**20, "used": 0.999, "inodes": 0.1}
 LINE = {"file": "/etc/slurm/plugstack.conf", "flag": "required", "plugin": "/x/spank_pyxis.so"}
 PATHS = GOOD["N-10"]
@@ -62,6 +68,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("H-07", {"code": 1, "stdout": "", "stderr": "allocation failure: Invalid partition"}, FAIL, "Invalid partition"),
     ("H-08", changed("H-08", size=100), FAIL, "8000 bytes"),
     ("H-08", changed("H-08", magic="\x7fELF"), FAIL, "squashfs"),
+    ("H-08", changed("H-08", sum="a" * 64), FAIL, "damaged after it was made"),
     ("H-08", {"file": "/images/probe.sqsh", "problem": "Permission denied"}, FAIL, "Permission denied"),
     ("C-08", {"code": 43, "stdout": "", "stderr": ""}, FAIL, "own system"),
     ("C-08", {"code": 1, "stdout": "", "stderr": "sbatch: unrecognized option"}, FAIL, "unrecognized"),
@@ -69,14 +76,23 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-02", "slurm-wlm 22.05.8", FAIL, "22.05.8"),
     ("N-02", "", ERROR, "neither"),
     ("N-03", changed("N-03", nvidia={"devices": ["nvidia0"], "openable": ["nvidia0"]}), FAIL, "devices 1"),
+    ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:0")), FAIL, "nvidia0 is 195:0, nvidia1 is 195:0"),
     ("N-03", changed("N-03", nvidia={**GOOD["N-03"]["nvidia"], "openable": ["nvidia0"]}), FAIL, "cannot be opened"),
     ("N-05", changed("N-05", enroot=""), FAIL, "enroot"),
     ("N-06", changed("N-06", enroot="4.1.0-1"), FAIL, "enroot#261"),
+    ("N-06", changed("N-06", **{"enroot version": "3.5.0"}), FAIL, "the program says 3.5.0"),
     ("N-08", changed("N-08", limit=0), FAIL, "max_user_namespaces"),
+    ("N-08", changed("N-08", code=None), FAIL, "hangs"),
     ("N-08", changed("N-08", code=1, stderr="unshare: unshare failed: Operation not permitted"), FAIL, "not permitted"),
     ("N-09", {"enroot-aufs2ovlfs": "", "enroot-mksquashovlfs": "0100000202002000"}, FAIL, "aufs2ovlfs: none"),
     ("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "type": "lustre"}}, FAIL, "nodes share"),
     ("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "options": "rw,noexec"}}, FAIL, "noexec"),
+    (
+        "N-10",
+        {**PATHS, "temporary files": {**PATHS["temporary files"], "path": "/tmp", "write": "Permission denied"}},
+        FAIL,
+        "temporary files /tmp: Permission denied",
+    ),
     ("N-10", {**PATHS, "pyxis": {**PATHS["pyxis"], "write": "/run/x is missing"}}, FAIL, "is missing"),
     ("N-11", {"places": {"/run": SMALL}, "data": "/"}, FAIL, "/run is 100% full"),
     (
@@ -111,8 +127,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("L-04", {"state": "MIXED+DRAIN", "reason": "batch job complete failure"}, FAIL, "batch job"),
     ("L-04", {"state": "", "reason": ""}, ERROR, "nothing"),
     ("L-05", ["/scratch/pyxis_7.1"], FAIL, "pyxis_7.1"),
-    ("C-10", {"/fsx": {"problem": "", "mount": "/"}}, FAIL, "not mounted"),
-    ("C-10", {"/fsx": {"problem": "Stale file handle", "mount": "/fsx"}}, FAIL, "Stale"),
+    ("C-10", changed("C-10", **{"/fsx": {"problem": "", "mount": "/"}}), FAIL, "not mounted"),
+    ("C-10", changed("C-10", **{"/fsx": {"problem": "Stale file handle", "mount": "/fsx"}}), FAIL, "Stale"),
 ]
 
 
@@ -141,6 +157,13 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-07", {"/etc/enroot/enroot.conf": "fedcba9876543210 0644"}, "as on 9 nodes"),
         ("N-07", {}, "missing"),
         ("N-10", {key: {**place, "mount": "/"} for key, place in PATHS.items()}, "on 9 nodes on /scratch"),
+        ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:9")), "nvidia1 is 195:9"),
+        ("N-22", {"memlock": -1, "nofile": 1024}, "nofile 20000, as on 9 nodes"),
+        ("C-10", {"home": NO_HOME}, "no such directory on / (ext4)"),
+        ("N-30", changed("N-30", own_name=False, hostname="localhost"), "no (it is localhost)"),
+        ("N-30", changed("N-30", account="unknown here"), "unknown here"),
+        ("N-30", changed("N-30", resolved=["its own name"]), "its own name, the controller, as on 9 nodes"),
+        ("N-30", changed("N-30", mtu="1500"), "MTU towards the submit host: 1500"),
         ("N-27", {"flag": False, "release": "6.1.0-old"}, "6.1.0, as on 9 nodes"),
         ("N-21", {"mlx5_0/1": ["4: ACTIVE", "400 Gb/sec"]}, "absent"),
     ],
@@ -150,9 +173,22 @@ def test_a_node_that_differs_from_nine_others_fails(check, observed, words):
     assert finding.status == FAIL and words in f"{finding.observed} {finding.expected}"
 
 
-@pytest.mark.parametrize("check", ["N-06", "N-07", "N-10", "N-27", "N-21"])
+@pytest.mark.parametrize("check", ["N-03", "N-06", "N-07", "N-10", "N-22", "N-27", "N-21", "N-30", "C-10"])
 def test_garbage_from_one_node_does_not_accuse_another(check):
     assert judge(check, GOOD[check], fleet={**fleet(check), "gpu009": "garbage", "gpu010": None}).status == PASS
+
+
+def test_a_slurmd_that_was_not_restarted_after_an_upgrade_is_found():
+    context = Context("n", kinds.load()["simulated"], slurm={"version": "24.05.3"}, cluster={"version": "24.11.5"})
+    finding = load()["N-02"].judge("slurm-wlm 24.11.5", context)
+    assert finding.status == FAIL and "not restarted" in finding.cause
+
+
+def test_a_node_that_its_epilog_drained_is_found_after_the_job():
+    drained = {"afterwards": {"gpu001": "drained: Epilog error"}}
+    finding = judge("L-04", GOOD["L-04"], cluster=drained)
+    assert finding.status == FAIL and finding.observed == "after the job: drained: Epilog error"
+    assert judge("L-04", GOOD["L-04"], cluster={"afterwards": {"gpu002": "drained: Epilog error"}}).status == PASS
 
 
 def test_a_slow_container_start_is_a_warning_among_others():
@@ -175,6 +211,11 @@ def test_a_slow_container_start_is_a_warning_among_others():
         ({"installed": True, "member": False, "in_job": False, "code": 0, "stderr": ""}, FAIL, "outside the group"),
         ({"installed": True, "member": False, "in_job": False, "code": 1, "stderr": "denied"}, PASS, "refused"),
         ({"installed": True, "member": True, "in_job": True, "code": 1, "stderr": "no daemon"}, FAIL, "no daemon"),
+        (
+            {"installed": True, "member": True, "in_job": True, "code": 1, "stderr": "permission denied while trying"},
+            FAIL,
+            "another owner or mode",
+        ),
     ],
 )
 def test_dockers_group_is_judged_where_the_site_installs_docker(observed, status, words):

@@ -48,6 +48,16 @@ def test_every_recording_is_either_diagnosed_or_known_to_say_nothing():
     assert {path.stem for path in RECORDED.glob("*.txt")} - set(CAUSES) == {"truncated-norestart"}
 
 
+# What a start of a damaged image's programs ends with: the C library's words for what execve returns.
+DAMAGED = "pyxis:     enroot-switchroot: failed to execute: /bin/sh: {}"
+
+
+@pytest.mark.parametrize("words", ["Accessing a corrupted shared library", "Exec format error"])
+def test_a_damaged_image_is_the_cause(words):
+    found = diagnosis.of_container(DAMAGED.format(words))
+    assert "the image file is damaged" in found.cause and words in found.line
+
+
 # Recorded from srun and salloc 24.11.5 while slurmd was stopped, hung (SIGSTOP), and the node drained.
 LAUNCHES = [
     (

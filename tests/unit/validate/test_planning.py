@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validate.conftest import node
-from validate import catalogue, kinds, plan, session, settings, survey
+from validate import catalogue, kinds, plan, session, settings, suite, survey
 from validate.errors import CannotStart
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "slurm-24.11.5"
@@ -90,6 +90,34 @@ def test_every_node_of_the_inventory_is_expected_whether_slurm_knows_it_or_not()
 def test_a_node_that_does_not_exist_cannot_be_asked_for():
     with pytest.raises(CannotStart, match="no such node: n9; there are n1, n2"):
         survey.limited([node("n1"), node("n2")], ["n9"])
+
+
+# Afterwards
+
+
+def test_nodes_are_looked_at_once_the_runs_jobs_have_ended_and_others_jobs_do_not_count(monkeypatch):
+    completing = DRAINED.replace("compute1", "compute2").replace("IDLE+DRAIN", "IDLE+COMPLETING")
+    answers = [("7\n", DRAINED), ("7\n", DRAINED), ("", f"{DRAINED}\n{completing}")]
+
+    def converse(_host, order):
+        own, nodes = answers.pop(0)
+        assert order["commands"]["own"]["words"][2] == "--name=validate-abcd"
+        said = {"own": own, "nodes": nodes}
+        return [{"event": "answer", "name": name, "stdout": said[name]} for name in order["commands"]]
+
+    monkeypatch.setattr(session, "converse", converse)
+    monkeypatch.setattr(suite.time, "sleep", lambda _seconds: None)
+    here = session.Submit("here")
+    found = made([node("compute1"), node("compute2")])
+    prepared = suite.Prepared(IMAGE, suite.Target((here,), None, here), {}, [], {}, found)
+    assert suite.afterwards(prepared, "abcd") == {"compute1": "drained: disk is being changed"}
+    assert answers == []
+
+
+def test_an_epilog_that_does_not_end_is_said_of_its_nodes():
+    completing = DRAINED.replace("IDLE+DRAIN", "IDLE+COMPLETING")
+    assert survey.lost(completing, ["compute1"], "still completing") == {"compute1": "still completing"}
+    assert survey.lost(completing, ["compute1"], "") == survey.lost(DRAINED, ["compute2"], "x") == {}
 
 
 # Kinds
