@@ -60,6 +60,8 @@ DNF_CAUSES = {
     "file-conflict": "file /usr/share/good/file belongs to good-1.0-1.noarch, " + OTHERS,
     "erase-needed": "pair-a = 2.0 is needed by (installed) pair-b-2.0-1.noarch, " + OTHERS,
     "unlocatable": "package nosuchpackage is not in the node's repositories.",
+    "wrong-key": "containerd.io-1.7.0-1.el9.x86_64 is not signed with a key of "
+    "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-slipway-docker. Check the repository",
     "damaged-data": "the package file is damaged: good-2.0-1.noarch: Payload SHA256 ALT digest.",
     "query-cut": "the package file cut-1.0-1.noarch.rpm is damaged.",
     "query-no-such-file": "the package file /tmp/nothere.rpm is not there.",
