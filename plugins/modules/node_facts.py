@@ -177,8 +177,6 @@ KEY = re.compile(r"\s*=|\s")
 LARGEST = 16 << 20
 # Only what is missing is read from it, and without checksums rpm does not read every file of a package.
 VERIFY_RPM = ["--nodeps", "--nodigest", "--nosignature", "--nofiledigest", "--noscripts"]
-# dnf's plugin versionlock has no query that is cheaper than its file.
-VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
 
 
 def apt_archives(module: Any) -> list[dict[str, str]]:
@@ -210,7 +208,7 @@ def package_facts(module: Any, names: list[str], family: str) -> dict[str, Any]:
         text = module.run_command(["rpm", "--query", "--queryformat", tools.RPM_FORMAT, *names])[1]
         found = tools.parse_rpm(text)
         broken = tools.listed_twice(found)
-        held = tools.held_by_versionlock(read(VERSIONLOCK), names)
+        held = tools.held_by_versionlock(read(tools.VERSIONLOCK), names)
         suspects = set(found)
         verify = ["rpm", "--verify", *VERIFY_RPM]
     else:
