@@ -157,6 +157,11 @@ APT_FAILURES = (
         r"(?P<what>[^\n]*Depends: [^\n]*(?:not installable|not going to be installed|is to be installed)[^\n]*)",
         "a dependency cannot be met: {what}. Check that the distribution's own repositories are enabled.",
     ),
+    # Before what follows from it: the packages of such a repository are not found.
+    (
+        r"GPG error: (?P<what>\S+)[^\n]*?: (?P<why>The following signatures [^\n]+)",
+        "the repository {what} is not trusted any more: {why}. Get its new key from who keeps it, then run again.",
+    ),
     (r"E: Unable to locate package (?P<what>\S+)", "package {what} is not in the node's apt sources."),
     (
         r"E: Version '(?P<what>[^']+)' for '(?P<who>[^']+)' was not found",

@@ -41,6 +41,8 @@ CAUSES = {
     "broken-sources": UNREADABLE + "vendor.sources (Unable to parse package file).",
     "broken-stanza": UNREADABLE + "vendor.sources (Malformed entry 1 in sources file).",
     "no-such-version": "the node's apt sources have no good of version 3.0.",
+    "expired-key": "the repository file:/srv/repo is not trusted any more: The following signatures were invalid: "
+    "EXPKEYSIG 29FEE28672367F3B vendor. Get its new key",
     "two-keyrings": "the repository file:/srv/repo/ is named twice in /etc/apt/sources.list.d, "
     "with different keyrings: /etc/apt/keyrings/a.gpg != /etc/apt/keyrings/b.gpg.",
 }
@@ -77,6 +79,7 @@ def recorded() -> Recorded:
 
 
 @pytest.mark.case("N4")
+@pytest.mark.case("N15")
 @pytest.mark.case("N18")
 @pytest.mark.parametrize("case", CAUSES)
 def test_why_apt_failed(recorded: Recorded, case: str) -> None:
@@ -129,7 +132,7 @@ def test_what_nobody_has_seen_yet(text: str, told: str) -> None:
 def test_when_a_refresh_of_the_lists_may_help(recorded: Recorded) -> None:
     stale = {case for case in CAUSES if packages.lists_are_stale(recorded("apt-2.6.1/%s.txt" % case))}
     unmet = {"unmet-missing", "unmet-old", "lock-waited-then-unmet"}
-    assert stale == unmet | {"unlocatable", "not-found-404", "version-gone", "no-such-version"}
+    assert stale == unmet | {"unlocatable", "expired-key", "not-found-404", "version-gone", "no-such-version"}
     assert packages.lists_are_stale("E: Package 'x' has no installation candidate")
     locked = {case for case in CAUSES if packages.apt_is_locked(recorded("apt-2.6.1/%s.txt" % case))}
     assert locked == {"lock-lists", "lock-dpkg"}
