@@ -5,6 +5,8 @@ Bare nodes: playbooks/site.yml, against floor.sh, which does the same by hand an
 Nothing to do: playbooks/site.yml once more, against `ansible -m ping` of the same hosts.
 `bench/run.py accept`: the acceptance suite on converged nodes, against `srun hostname` and against pytest-testinfra.
 `bench/run.py judge` judges and reports stored results of 1,000 nodes, and needs none.
+`bench/run.py hook` measures a lifecycle hook on a bare compute node, against floor_node.sh, and on one whose image has
+everything.
 `bench/run.py bundle` only makes the bundle of a site's lifecycle hooks (BENCH_SITE) and says how large it is.
 BENCH_RUNS is the number of measurements of each; the settings of the sandbox (SANDBOX_ARTIFACT_MIRROR …) hold.
 BENCH_KEEP=1 leaves the nodes, and takes those that it left. BENCH_SANDBOX is another name than `bench`.
@@ -13,6 +15,8 @@ BENCH_KEEP=1 leaves the nodes, and takes those that it left. BENCH_SANDBOX is an
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import platform
@@ -33,7 +37,7 @@ from cluster import mirror, settings, state  # noqa: E402 -- found through the l
 from cluster.errors import SandboxError  # noqa: E402 -- found through the line above
 from cluster.process import Runner  # noqa: E402 -- found through the line above
 
-from bench import acceptance, figures, hook, judge, side_by_side, usage  # noqa: E402 -- likewise
+from bench import acceptance, figures, hook, hook_nodes, judge, side_by_side, usage  # noqa: E402 -- likewise
 from bench.errors import BenchError  # noqa: E402 -- likewise
 
 NAME = os.environ.get("BENCH_SANDBOX") or "bench"
@@ -45,8 +49,9 @@ LONGEST = 1800
 CONVERGE_GOAL = 1.3
 IDLE_GOAL = 5.0
 NODELESS = ("judge", "bundle")
-PARTS = ("bare", "idle", "accept", *NODELESS)
-HELP = "bare, idle [both], accept; judge, bundle (need no nodes)"
+CONVERGED = ("bare", "idle", "accept")
+PARTS = (*CONVERGED, "hook", *NODELESS)
+HELP = "bare, idle [both], accept, hook; judge, bundle (need no nodes)"
 # What is compared after both ways: packages, capabilities, and the files that root owns. Users' own come from jobs.
 LISTING = (
     "dpkg-query -W -f '${Package} ${Version}\\n';"
@@ -65,7 +70,6 @@ class Bench:
     cache: Path
     wanted: settings.Settings
     loads: list[float] = field(default_factory=list)
-    installed: str = ""
     tables: list[str] = field(default_factory=list)
     records: dict[str, Any] = field(default_factory=dict)
 
@@ -111,21 +115,14 @@ class Bench:
         self.down()
         self.run(sys.executable, SANDBOX, "up")
         cluster = state.require(self.wanted.state)
-        sources, variables = mirror.prepare(Runner(), self.wanted, cluster.distribution, os.environ)
+        _sources, variables = mirror.prepare(Runner(), self.wanted, cluster.distribution, os.environ)
         state.save(self.wanted.state, replace(cluster, vars={**cluster.vars, **variables}))
         self.ansible("playbooks/lock.yml", "-e", "artifacts_lock_force=true")
-        self.installed = ", ".join(
-            f"{source.component} {source.version}{' (STAND-IN)' if source.standin else ''}" for source in sources
-        )
 
     def settle(self) -> None:
         """Have converged nodes: those that were kept, or bare ones that are converged now; this is not counted."""
         if not KEEP or not (self.wanted.state / "cluster.json").exists():
             self.measure_converge()
-            return
-        values = state.require(self.wanted.state).vars
-        versions = {key.removesuffix("_version"): value for key, value in values.items() if key.endswith("_version")}
-        self.installed = ", ".join(f"{name} {version}" for name, version in versions.items())
 
     def playbook(self, playbook: str, *arguments: str) -> list[str | Path]:
         """Return the command that runs a playbook. Caches of its own: an earlier build would be taken."""
@@ -158,25 +155,13 @@ class Bench:
         directory = self.cache / "floor"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
-        names = re.findall(r"^  (\S+):$", (self.wanted.state / "artifacts.lock.yml").read_text("utf-8"), re.MULTILINE)
-        for name in names:
+        for name in hook_nodes.locked_names(self.wanted.state):
             found = next((self.cache / "artifacts").glob(f"*/{name}"), None)
             if found is None:
                 raise BenchError(f"{name} is locked and not in {self.cache}/artifacts")
             shutil.copy2(found, directory / name)
-        self.write_repository(directory)
+        hook_nodes.write_repository(directory, state.require(self.wanted.state).vars)
         return directory
-
-    def write_repository(self, directory: Path) -> None:
-        """Write how apt finds the NVIDIA container toolkit, where the sandbox has it."""
-        values = state.require(self.wanted.state).vars
-        if values.get("nvidia_container_toolkit_state") != "unmanaged":
-            key = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
-            (directory / "nvidia.asc").write_text(values["nvidia_container_toolkit_repository_key"], encoding="utf-8")
-            (directory / "nvidia.sources").write_text(
-                f"Types: deb\nURIs: {values['nvidia_container_toolkit_repository_url']}\nSuites: /\nSigned-By: {key}\n",
-                encoding="utf-8",
-            )
 
     def listing(self, node: str, config: Path) -> str:
         """Return what is on a node."""
@@ -298,42 +283,70 @@ def nodeless(parts: list[str], runs: int) -> None:
             print(judge.measure(Path(directory), runs))
 
 
+def measure_hook(wanted: settings.Settings, runs: int) -> tuple[hook.Measured, list[float]]:
+    """Measure a hook on nodes of its own; what fails there is a BenchError, and told by what it printed last."""
+    said, shown = io.StringIO(), sys.stdout
+    try:
+        # What hooks and the sandbox's driver print at length is for whoever looks for a fault.
+        with contextlib.redirect_stdout(said):
+            script = REPOSITORY / "bench" / "floor_node.sh"
+            return hook_nodes.measure(wanted, script, runs, LISTING, lambda text: print(text, file=shown, flush=True))
+    except (AssertionError, hook_nodes.HookFailed) as error:
+        raise BenchError(f"{said.getvalue()[-4000:]}\n{error}") from None
+
+
+def about(wanted: settings.Settings, runs: int) -> dict[str, object]:
+    """Return what the figures depend on; versions of stand-ins say what they are."""
+    cluster = state.require(wanted.state)
+    versions = {key.removesuffix("_version"): value for key, value in cluster.vars.items() if key.endswith("_version")}
+    installed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    return {**machine(), "nodes": len(cluster.nodes), "installed": installed, "runs": runs}
+
+
+def measure_all(bench: Bench, parts: list[str], runs: int) -> tuple[dict[str, Any], list[str]]:
+    """Take the measurements that need nodes; returns what is written, and the tables that are printed."""
+    content: dict[str, Any] = {}
+    tables = []
+    if set(CONVERGED) & set(parts):
+        found = measure(bench, runs, parts)
+        tables += [*([figures.table(found)] if found else []), *bench.tables]
+        content = {"comparisons": [item.figures() for item in found], **bench.records}
+    if "hook" in parts:
+        measured, loads = measure_hook(bench.wanted, runs)
+        bench.loads += loads
+        tables.append(measured.table())
+        content["hook"] = measured.figures()
+    return {"machine": about(bench.wanted, runs), "loads": bench.loads, **content}, tables
+
+
 def main() -> int:
     """Measure, print, and write .sandbox-bench/bench.json."""
     given = arguments()
     runs = max(1, given.runs)
     try:
         nodeless(given.parts, runs)
-    except BenchError as error:
+        parts = [part for part in given.parts or ["bare", "idle"] if part not in NODELESS]
+        if not parts:
+            return 0
+        os.environ["SANDBOX_NAME"] = NAME
+        wanted = settings.from_environment()
+        with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
+            bench = Bench(Path(directory), wanted)
+            try:
+                content, tables = measure_all(bench, parts, runs)
+            finally:
+                if not KEEP:
+                    bench.down()
+    except (BenchError, SandboxError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    parts = [part for part in given.parts or ["bare", "idle"] if part not in NODELESS]
-    if not parts:
-        return 0
-    os.environ["SANDBOX_NAME"] = NAME
-    wanted = settings.from_environment()
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
-        bench = Bench(Path(directory), wanted)
-        try:
-            found = measure(bench, runs, parts)
-            nodes = len(state.require(wanted.state).nodes)
-        except (BenchError, SandboxError) as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
-        finally:
-            if not KEEP:
-                bench.down()
-    about = {**machine(), "nodes": nodes, "installed": bench.installed, "runs": runs}
-    print("\n" + "\n".join(f"{key:<12} {value}" for key, value in about.items()))
-    for text in [*([figures.table(found)] if found else []), *bench.tables]:
-        print(f"\n{text}")
+    print("\n" + "\n".join(f"{key:<12} {value}" for key, value in content["machine"].items()))
+    print("\n" + "\n\n".join(tables))
     warning = figures.busy(bench.loads, os.cpu_count() or 1)
     if warning:
         print(warning)
     wanted.state.mkdir(exist_ok=True)
     path = wanted.state / "bench.json"
-    comparisons = [item.figures() for item in found]
-    content = {"machine": about, "loads": bench.loads, "comparisons": comparisons, **bench.records}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(f"written: {path.relative_to(REPOSITORY)}")
     return 0

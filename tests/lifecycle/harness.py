@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cluster import image_cache, nodes, plan
-from cluster.process import Result
 from cluster.settings import Settings
 from cluster.steps import Steps
 from cluster.up import Up
 
+from bench.hook import AGAIN_GOAL, HookRun, measure
 from tests.lifecycle import bundles
 from tests.lifecycle.bundles import Bundle
 from tests.lifecycle.server import Server
@@ -34,24 +35,8 @@ DIRECT = 'Acquire::http::Proxy "DIRECT"; Acquire::https::Proxy "DIRECT";'
 IMAGE = "head:5000/slipway/busybox:1"
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(HookRun):
     """A hook that has ended on a node."""
-
-    node: str
-    code: int
-    output: str
-    seconds: float
-    report: Mapping[str, Any]
-
-    @property
-    def last_line(self) -> str:
-        return self.output.strip().splitlines()[-1] if self.output.strip() else ""
-
-    @property
-    def changed(self) -> list[str]:
-        """Return the tasks that changed something."""
-        return [task["name"] for task in self.report.get("tasks", []) if task.get("changed")]
 
     def succeeded(self) -> Ended:
         assert self.code == 0, f"{self.node}: exit code {self.code}\n{self.output[-6000:]}"
@@ -61,6 +46,15 @@ class Ended:
         self.succeeded()
         assert self.changed == [], f"{self.node}: {self.changed}\n{self.output[-3000:]}"
         assert "nothing had to be changed" in self.last_line, self.last_line
+        return self
+
+    def quick(self) -> Ended:
+        """Assert that the run kept the time of one that changes nothing.
+
+        A busy machine makes every second longer, so there the processors' seconds count.
+        """
+        idle = os.getloadavg()[0] <= (os.cpu_count() or 1)
+        assert (self.took.wall if idle else self.took.nodes) < AGAIN_GOAL, self.took
         return self
 
 
@@ -143,17 +137,24 @@ class Nodes:
         self.sandbox.look()
         self.mirror_directly(node)
 
+    def boot(self, node: str) -> None:
+        """Start a machine from what is on a node's disk."""
+        podman = self.sandbox.podman
+        container = self.sandbox.cluster.node(node).id
+        podman("restart", "--time=20", container)
+        up = Up(self.settings, Steps(self.settings.state / "log"), podman, self.sandbox.cluster.cgroup)
+        nodes.wait_ready(podman, [item for item in up.usable() if item.node == node])
+
     # Hooks
 
     def run(self, node: str, hook: str, command: str, environment: str = "") -> Ended:
         """Run a hook's command on a node, as the platform would: no terminal, hardly an environment."""
-        begin = time.monotonic()
         script = f"cd /tmp && env -i PATH=/usr/bin:/bin {environment} {command} </dev/null 2>&1"
-        result: Result = self.sandbox.execute(node, script, seconds=HOOK_SECONDS)
-        seconds = time.monotonic() - begin
-        text = self.sandbox.execute(node, f"cat /var/log/slipway/{hook}.json").stdout
-        sys.stdout.write(f"--- {hook} on {node}: exit {result.code} after {seconds:.0f} s\n{result.output[-8000:]}\n")
-        return Ended(node, result.code, result.output, seconds, json.loads(text) if text else {})
+        execute = partial(self.sandbox.execute, node, seconds=HOOK_SECONDS)
+        measured = measure(execute, self.sandbox.cluster.node(node).id, node, hook, script)
+        took = f"{measured.took.wall:.0f} s ({measured.took.nodes:.0f} s of processors)"
+        sys.stdout.write(f"--- {hook} on {node}: exit {measured.code} after {took}\n{measured.output[-8000:]}\n")
+        return Ended(**vars(measured))
 
     def run_everywhere(self, names: Iterable[str], hook: str, command: str, environment: str = "") -> dict[str, Ended]:
         """Run a hook on several nodes, started in the same moment."""
@@ -184,6 +185,13 @@ class Nodes:
                 return
             time.sleep(1)
         raise AssertionError(f"not idle after {seconds} s: {found}")
+
+    def until(self, node: str, condition: str, seconds: float = 60) -> None:
+        """Wait until a shell's condition holds on a node."""
+        deadline = time.monotonic() + seconds
+        while self.sandbox.execute(node, condition).code != 0:
+            assert time.monotonic() < deadline, f"{node}: not after {seconds} s: {condition}"
+            time.sleep(1)
 
     def service(self, node: str, unit: str) -> str:
         return self.sandbox.execute(node, f"systemctl is-active {unit}").stdout.strip()
