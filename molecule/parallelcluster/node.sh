@@ -46,6 +46,8 @@ else
     cp -p /opt/slurm/sbin/slurmd /opt/slurm/sbin/slurmstepd /usr/local/sbin/
     sed -i 's,/opt/slurm/sbin/slurmd,/usr/local/sbin/slurmd,' /etc/systemd/system/slurmd.service
     ln -sfn /usr/local/sbin/slurmstepd /usr/sbin/slurmstepd
+    # The platform's recipe sees to it that enroot's hook 50-slurm-pmi.sh, which slurmd starts, finds scontrol.
+    echo 'PATH=/opt/slurm/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' >/etc/sysconfig/slurmd
     systemctl daemon-reload
     systemctl enable --quiet slurmd
   }

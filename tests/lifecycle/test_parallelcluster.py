@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from cluster.settings import Settings
 
+from tests.lifecycle import images
 from tests.lifecycle.harness import Ended, Nodes, bring_up
 from tests.lifecycle.server import Server
 from tests.sandbox.harness import driver
@@ -21,6 +22,16 @@ LATER = "compute3"
 CONFIGURED = "on-node-configured"
 # Everything below /opt/slurm with its times, but for what Slurm's daemons write themselves.
 LOOK = "find /opt/slurm/ -printf '%p %T@ %s\\n' | sort"
+# Nodes whose image has enroot and pyxis; that of the others has not, as one from `pcluster build-image`.
+EQUIPPED = ("head", "compute1")
+PACKAGE = "stat -c %Y /var/lib/dpkg/info/enroot.list; sha256sum /usr/local/lib/slurm/spank_pyxis.so"
+# As the samples in use do: a docker that makes everybody root, directories for all, a line each time they run.
+SAMPLES = """chmod g+s /usr/bin/docker
+chmod 0777 /run/enroot /scratch/slipway/enroot/data /scratch/slipway/enroot/cache /scratch/slipway/enroot/tmp
+mkdir -p /opt/slurm/etc/plugstack.conf.d
+cp /opt/parallelcluster/examples/pyxis/pyxis.conf /opt/slurm/etc/plugstack.conf.d/
+cat /opt/parallelcluster/examples/spank/plugstack.conf >> /opt/slurm/etc/plugstack.conf
+cat /opt/parallelcluster/examples/spank/plugstack.conf >> /opt/slurm/etc/plugstack.conf"""
 REGISTERED = "grep -c spank_pyxis /opt/slurm/etc/plugstack.conf"
 
 
@@ -32,6 +43,8 @@ def made(settings: Settings, server: Server) -> Iterator[Nodes]:
         made.make_image(LATER)
         for node in FIRST:
             prepare(made, node)
+        for node in EQUIPPED:
+            images.bring_examples(made, node)
         yield made
     finally:
         if os.environ.get("KEEP_SANDBOX") != "1":
@@ -48,6 +61,8 @@ def prepare(made: Nodes, node: str, mount: str = "yes") -> None:
 def born(made: Nodes) -> dict[str, Ended]:
     """OnNodeConfigured on all nodes at once, then what the platform does: it starts slurmd."""
     made.server.forget()
+    for node in EQUIPPED:
+        made.sandbox.alter(node, f"({PACKAGE}) > /root/before")
     ended = made.run_everywhere(FIRST, CONFIGURED, made.single(CONFIGURED), made.proxy())
     for node in COMPUTES:
         made.sandbox.alter(node, "systemctl start slurmd")
@@ -61,12 +76,26 @@ def test_hooks_that_start_together_all_succeed(born: dict[str, Ended]) -> None:
     assert roles == {"head": "controller", "login1": "login", "compute1": "compute", "compute2": "compute"}
 
 
+@pytest.mark.case("P3")
+def test_what_the_image_has_is_enabled_and_its_data_is_on_the_disk(made: Nodes, born: dict[str, Ended]) -> None:
+    for node in EQUIPPED:
+        assert made.sandbox.ask(node, PACKAGE) == made.sandbox.ask(node, "cat /root/before"), (
+            "nothing is put there twice"
+        )
+    for node in FIRST:
+        data = made.sandbox.ask(node, "grep ^ENROOT_DATA_PATH /etc/enroot/enroot.conf").split()[1]
+        assert data.startswith("/scratch/"), "neither in memory nor on the root disk"
+        assert made.sandbox.ask(node, f"stat -c %a {data.rpartition('/')[0]}") == "1777"
+
+
+@pytest.mark.case("P4")
 def test_a_container_job_runs_on_every_compute(made: Nodes, born: dict[str, Ended]) -> None:
     made.wait_idle(COMPUTES)
     for node in COMPUTES:
         made.container_job(node)
 
 
+@pytest.mark.case("I8")
 def test_only_the_head_writes_below_opt_slurm(made: Nodes, born: dict[str, Ended]) -> None:
     assert made.sandbox.ask("head", REGISTERED) == "1"
     for node in OTHERS:
@@ -75,6 +104,7 @@ def test_only_the_head_writes_below_opt_slurm(made: Nodes, born: dict[str, Ended
         assert not any("register_first" in name for name in born[node].changed)
 
 
+@pytest.mark.case("N12")
 def test_each_node_fetched_the_bundle_once_and_no_public_host_was_asked(made: Nodes, born: dict[str, Ended]) -> None:
     name = f"/{made.bundle.archive.name}"
     counts = made.server.counts()
@@ -82,24 +112,26 @@ def test_each_node_fetched_the_bundle_once_and_no_public_host_was_asked(made: No
     assert made.server.refused == []
 
 
+@pytest.mark.case("I1")
 def test_a_second_run_changes_nothing(made: Nodes, born: dict[str, Ended]) -> None:
     before = made.sandbox.ask("head", LOOK)
     for node in FIRST:
-        again = made.run(node, CONFIGURED, made.single(CONFIGURED), made.proxy()).unchanged()
-        assert again.seconds < 30
+        made.run(node, CONFIGURED, made.single(CONFIGURED), made.proxy()).unchanged().quick()
     assert made.sandbox.ask("head", LOOK) == before
 
 
+@pytest.mark.case("I13")
 def test_an_update_with_a_job_running_disturbs_nothing(made: Nodes, born: dict[str, Ended]) -> None:
-    job = made.sandbox.ask("login1", "/opt/slurm/bin/sbatch --parsable -w compute1 --wrap 'sleep 60'", "member")
+    job = made.sandbox.ask("login1", "/opt/slurm/bin/sbatch --parsable -w compute1 --wrap 'sleep 900'", "member")
     look = "systemctl show -p MainPID --value slurmctld slurmd docker containerd"
     before = {node: made.sandbox.ask(node, look) for node in ("head", "compute1")}
     for node in ("head", "compute1"):
         made.run(node, "on-node-updated", made.single("on-node-updated"), made.proxy()).unchanged()
     assert {node: made.sandbox.ask(node, look) for node in ("head", "compute1")} == before
-    assert made.sandbox.ask("head", f"/opt/slurm/bin/squeue -hj {job} -o %T") == "RUNNING"
+    assert made.sandbox.ask("head", f"/opt/slurm/bin/squeue -hj {job} -o %T; /opt/slurm/bin/scancel {job}") == "RUNNING"
 
 
+@pytest.mark.case("S9")
 def test_a_node_added_later_through_both_hooks(made: Nodes, born: dict[str, Ended]) -> None:
     made.renew(LATER)
     prepare(made, LATER, "no")
@@ -124,3 +156,28 @@ def test_a_replaced_node_runs_containers(made: Nodes, born: dict[str, Ended]) ->
     made.wait_idle(["compute2"])
     made.container_job("compute2")
     assert made.sandbox.ask("head", LOOK) == before
+
+
+@pytest.mark.case("I17")
+def test_what_the_platforms_samples_have_left_is_put_right(made: Nodes, born: dict[str, Ended]) -> None:
+    made.sandbox.alter("head", SAMPLES)
+    made.run("head", CONFIGURED, made.single(CONFIGURED), made.proxy()).succeeded()
+    effective = (
+        "cat /opt/slurm/etc/plugstack.conf /opt/slurm/etc/plugstack.conf.d/* | grep -c '^ *[a-z]* .*spank_pyxis'"
+    )
+    assert made.sandbox.ask("head", effective) == "1"
+    assert made.sandbox.ask("head", "stat -c %a /usr/bin/docker /run/enroot /scratch/slipway/enroot/*").split() == [
+        "755", "1777", "1777", "1777", "1777",
+    ]  # fmt: skip
+    made.wait_idle(COMPUTES)
+    made.container_job("compute1")
+
+
+@pytest.mark.case("I2")
+def test_another_version_of_one_component_changes_that_one_only(made: Nodes, born: dict[str, Ended]) -> None:
+    version = f"{made.sandbox.version('pyxis')}.next"
+    made.bundle = made.make_bundle(images.rename_plugin(made, version), pyxis_version=version)
+    ended = made.run("compute1", CONFIGURED, made.single(CONFIGURED), made.proxy()).succeeded()
+    assert ended.changed and all("pyxis" in name for name in ended.changed), ended.changed
+    assert f"/{version}-slurm-" in made.sandbox.ask("compute1", "readlink /usr/local/lib/slipway/pyxis/spank_pyxis.so")
+    made.container_job("compute1")
