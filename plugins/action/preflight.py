@@ -19,16 +19,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     refusals,
 )
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line
-
-try:
-    # From ansible-core 2.19 on only what is marked as trusted is templated.
-    from ansible.template import trust_as_template
-except ImportError:
-
-    def trust_as_template(value: Any) -> Any:
-        """Every string is templated before ansible-core 2.19."""
-        return value
-
+from ansible_collections.slipway.containers.plugins.plugin_utils.trust import trust_as_template
 
 ROLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "roles")
 EXTRA_VARS = "extra vars (-e)"

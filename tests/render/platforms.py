@@ -37,6 +37,8 @@ FACTS = {
 }
 # Inputs without which a template has little to show.
 INPUTS = {
+    # Roles find their templates beside that of the role whose task it is.
+    "role_path": str(REPOSITORY / "roles/artifacts"),
     "slurm_controller": "head",
     "slurm_cluster_hosts": ["head"],
     # Amazon Linux is the only one that has none of Docker's own packages.
@@ -122,12 +124,6 @@ def run(plays: list[dict[str, Any]], place: Path, python: Path = Path(sys.execut
     (place / "plays.yml").write_text(yaml.safe_dump(plays))
     # What lies beside Slipway's playbooks reaches a play from there.
     (place / "group_vars").symlink_to(REPOSITORY / "playbooks/group_vars")
-    # A template is looked up beside the playbook, where the role's own directory is not. Before ansible-core 2.19 a
-    # list is templated whole, and with it the templates that it names.
-    for path in REPOSITORY.glob("roles/*/templates/**/*.j2"):
-        target = place / "templates" / path.relative_to(next(up for up in path.parents if up.name == "templates"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(path)
     done = subprocess.run(
         [python.parent / "ansible-playbook", "-i", "hosts.yml", "plays.yml"],
         cwd=place,

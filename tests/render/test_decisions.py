@@ -112,7 +112,8 @@ def play(name: str, facts: dict[str, Any]) -> dict[str, Any]:
             {
                 "name": "Decide",
                 "ansible.builtin.copy": {"content": "{{ answers | to_json }}", "dest": name + ".json", "mode": "0644"},
-                "vars": {"answers": answers, **INPUTS.get(name, {})},
+                # Roles find their templates beside that of the role whose task it is.
+                "vars": {"answers": answers, "role_path": str(REPOSITORY / "roles/artifacts"), **INPUTS.get(name, {})},
             },
         ],
     }

@@ -37,7 +37,7 @@ CASES = [(*platform, path) for platform in platforms() for path in templates(*pl
 
 def expressions(platform: Platform) -> dict[str, str]:
     return {
-        path: "{{ lookup('ansible.builtin.template', '%s') }}" % (REPOSITORY / path) for path in templates(*platform)
+        path: "{{ lookup('slipway.containers.rendered', '%s') }}" % (REPOSITORY / path) for path in templates(*platform)
     }
 
 
