@@ -84,11 +84,13 @@ def parse_units(text: str) -> dict[str, dict[str, str]]:
     return units
 
 
-def unit_actions(units: Mapping[str, Mapping[str, str]], persistence: bool, driver: bool) -> list[tuple[str, str]]:
+def unit_actions(
+    units: Mapping[str, Mapping[str, str]], persistence: bool, driver: bool, started: bool
+) -> list[tuple[str, str]]:
     """Return (systemctl's verb, unit) of what is to be done to the units.
 
     A unit that is not there or that an admin masked is left alone; one that another unit starts (static) is not
-    enabled. The persistence daemon does not start without a driver.
+    enabled. The persistence daemon does not start without a driver, and nothing does unless it is to be ``started``.
     """
     wanted = [*REFRESH_UNITS, *([PERSISTENCE_UNIT] if persistence else [])]
     actions = []
@@ -99,6 +101,21 @@ def unit_actions(units: Mapping[str, Mapping[str, str]], persistence: bool, driv
         if unit.get("UnitFileState") == "disabled":
             actions.append(("enable", name))
         runs = unit.get("ActiveState") in ("active", "activating")
-        if not runs and (name.endswith(".path") or (name == PERSISTENCE_UNIT and driver)):
+        if started and not runs and (name.endswith(".path") or (name == PERSISTENCE_UNIT and driver)):
             actions.append(("start", name))
     return actions
+
+
+def settled(found: Mapping[str, Any], config: Mapping[str, Any], persistence: bool, started: bool) -> bool:
+    """Return whether the facts of a node show that nothing is to be done besides its packages and files.
+
+    Keys of config.toml are compared by nvidia-ctk alone.
+    """
+    if config or found["units"] is None:
+        return False
+    uses = bool(found["driver"] or found["gpus"])
+    return (
+        (found["cuda_device"] or not found["driver"])
+        and not (uses and found["specification_problem"])
+        and not unit_actions(found["units"], persistence, uses, started)
+    )

@@ -131,6 +131,11 @@ ansible_facts:
       description: Whose accelerators there are, how many, and who says so.
       type: dict
       sample: {vendor: nvidia, count: 8, source: pci}
+    nvidia:
+      description: On a node with NVIDIA GPUs, what its container toolkit works with; null on others, and C(units) null
+        where systemd does not answer.
+      type: dict
+      sample: {driver: 550.54.15, gpus: [0, 1], cuda_device: true, specification_problem: '', units: {}}
     apparmor:
       description: Whether only programs with a profile may make user namespaces, and the loaded profiles.
       type: dict
@@ -153,6 +158,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     docker_facts,
     gpu,
     mounts,
+    nvidia_facts,
     settings,
     spank_live,
     subid_files,
@@ -307,6 +313,7 @@ def main() -> None:
     asked = module.params["files"] + [path + end for path in data for end in DATA_PLACES]
     slurm = gather(Host(), module.params["roster"])
     system, archives = system_facts(), apt_archives(module)
+    accelerators = gpu.gather(module.params["gpu_vendor"])
     facts = {
         **system,
         **(package_facts(module, names, system["os_family"]) if names else {}),
@@ -318,7 +325,8 @@ def main() -> None:
         "originals": original_paths(),
         "docker": docker_facts.gather(module.params["accounts"]),
         "subid_served": subid_files.served(module.params["subid_users"]),
-        "gpu": gpu.gather(module.params["gpu_vendor"]),
+        "gpu": accelerators,
+        "nvidia": nvidia_facts.gather(accelerators["vendor"]),
         "apparmor": apparmor.gather(),
         "slurm": slurm,
         "pyxis_proven": spank_live.registration_proven(slurm),

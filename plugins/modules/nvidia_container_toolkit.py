@@ -53,32 +53,18 @@ driver:
 
 import os
 import shutil
-from glob import glob
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import command, nvidia_toolkit
+from ansible_collections.slipway.containers.plugins.module_utils import command, nvidia_facts, nvidia_toolkit
 from ansible_collections.slipway.containers.plugins.module_utils import files as tools
+from ansible_collections.slipway.containers.plugins.module_utils.nvidia_facts import PROGRAM, read
 
-DEVICES = "/dev"
-PROC_DRIVER = "/proc/driver/nvidia"
-PROGRAM = "nvidia-ctk"
 PROGRAM_SECONDS = 120
-UNIT_PROPERTIES = "--property=Id,LoadState,ActiveState,UnitFileState"
-MIG_INSTANCES = "capabilities/gpu*/mig/gi*/ci*"
 
 
 class Refusal(Exception):
     """Something that could not be done; the message says why and what to do."""
-
-
-def read(path: str) -> str:
-    """Return a file's text, '' where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
 
 
 def run(arguments: list[str]) -> str:
@@ -99,8 +85,8 @@ class Toolkit:
         """Take the module's parameters, and look which driver and GPUs there are."""
         self.params = params
         self.check_mode = check_mode
-        self.driver = nvidia_toolkit.driver_version(read(os.path.join(PROC_DRIVER, "version")))
-        self.gpus = nvidia_toolkit.gpu_numbers(os.listdir(DEVICES))
+        self.driver = nvidia_facts.driver()
+        self.gpus = nvidia_facts.gpus()
 
     def present(self) -> list[str]:
         """Make everything as declared; raises Refusal, OSError or ValueError."""
@@ -127,7 +113,7 @@ class Toolkit:
 
     def load_uvm(self) -> list[str]:
         """Have CUDA's device where the driver is: a container's user could not make it."""
-        if not self.driver or os.path.exists(os.path.join(DEVICES, "nvidia-uvm")):
+        if not self.driver or nvidia_facts.cuda_device():
             return []
         if not self.check_mode:
             run(["modprobe", "nvidia_uvm"])
@@ -137,11 +123,10 @@ class Toolkit:
 
     def keep_units(self) -> list[str]:
         """Have the services enabled and running."""
-        names = [*nvidia_toolkit.REFRESH_UNITS, nvidia_toolkit.PERSISTENCE_UNIT]
-        units = nvidia_toolkit.parse_units(run(["systemctl", "show", UNIT_PROPERTIES, *names]))
-        actions = nvidia_toolkit.unit_actions(units, self.params["persistence"], bool(self.driver or self.gpus))
-        if not self.params["started"]:
-            actions = [(verb, name) for verb, name in actions if verb == "enable"]
+        units = nvidia_toolkit.parse_units(run(nvidia_facts.show_command()))
+        actions = nvidia_toolkit.unit_actions(
+            units, self.params["persistence"], bool(self.driver or self.gpus), self.params["started"]
+        )
         for verb, name in actions:
             if not self.check_mode:
                 run(["systemctl", verb, name])
@@ -153,8 +138,7 @@ class Toolkit:
         if not self.driver and not self.gpus:
             return []
         before = read(path)
-        instances = len(glob(os.path.join(PROC_DRIVER, MIG_INSTANCES)))
-        problem = nvidia_toolkit.specification_problem(before, self.gpus, self.driver, instances)
+        problem = nvidia_facts.specification_problem(path)
         if not problem:
             return []
         if not self.check_mode:
@@ -190,7 +174,7 @@ def main() -> None:
             "persistence": {"type": "bool", "default": True},
             "started": {"type": "bool", "default": True},
             "config_file": {"type": "path", "default": "/etc/nvidia-container-runtime/config.toml"},
-            "cdi_file": {"type": "path", "default": "/var/run/cdi/nvidia.yaml"},
+            "cdi_file": {"type": "path", "default": nvidia_facts.CDI_FILE},
             "originals": {"type": "path", "default": tools.ORIGINALS},
         },
         supports_check_mode=True,

@@ -133,6 +133,7 @@ def test_the_rest_of_the_node(run_module: Run, tools: Callable[..., Path]) -> No
         "files",
         "files_asked",
         "gpu",
+        "nvidia",
         "originals",
         "os_family",
         "pyxis_proven",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.slipway.containers.plugins.module_utils import nvidia_facts, nvidia_toolkit
 from ansible_collections.slipway.containers.plugins.module_utils.command import Output
 from ansible_collections.slipway.containers.plugins.modules import nvidia_container_toolkit as module
 
@@ -55,8 +56,9 @@ class Node:
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     node = Node(tmp_path)
-    monkeypatch.setattr(module, "DEVICES", str(tmp_path / "dev"))
-    monkeypatch.setattr(module, "PROC_DRIVER", str(tmp_path / "proc"))
+    monkeypatch.setattr(nvidia_facts, "DEVICES", str(tmp_path / "dev"))
+    monkeypatch.setattr(nvidia_facts, "PROC_DRIVER", str(tmp_path / "proc"))
+    monkeypatch.setattr(nvidia_facts, "CDI_FILE", node.options["cdi_file"])
     monkeypatch.setattr(module.command, "run", node.command)
     monkeypatch.setattr(module.command, "SEARCH_PATH", str(tmp_path / "bin"))
     return node
@@ -158,3 +160,50 @@ def test_absent_deletes_what_packages_leave(run_module: Run, node: Node) -> None
     assert sorted(path.name for path in node.root.iterdir()) == ["bin", "dev", "etc", "proc", "run"]
     assert not (node.root / "run/cdi").exists() and (node.root / "etc/other").exists()
     assert not keep(run_module, node, state="absent")["changed"]
+
+
+def spoil_specification(node: Node) -> None:
+    (node.root / "run/cdi/nvidia.yaml").write_text("path: /dev/nvidia1\n")
+
+
+def stop_a_unit(node: Node) -> None:
+    node.units = UNITS.replace("=active", "=inactive")
+
+
+def disable_a_unit(node: Node) -> None:
+    node.units = UNITS.replace("=enabled", "=disabled")
+
+
+def load_the_driver_alone(node: Node) -> None:
+    (node.root / "proc/version").write_text(VERSION)
+    (node.root / "dev/nvidia-uvm").unlink()
+
+
+def take_the_gpus(node: Node) -> None:
+    (node.root / "dev/nvidia0").unlink()
+    spoil_specification(node)
+
+
+@pytest.mark.parametrize("started", [True, False])
+@pytest.mark.parametrize(
+    "drift",
+    [lambda _node: None, spoil_specification, stop_a_unit, disable_a_unit, load_the_driver_alone, take_the_gpus],
+)
+def test_facts_say_whether_there_is_something_to_do(
+    run_module: Run, node: Node, drift: Callable[[Node], None], started: bool
+) -> None:
+    keep(run_module, node)
+    drift(node)
+    found = nvidia_facts.gather("nvidia")
+    assert found is not None
+    changed = keep(run_module, node, started=started, check=True)["changed"]
+    assert nvidia_toolkit.settled(found, {}, True, started) is not changed
+    assert not nvidia_toolkit.settled(found, CONFIG, True, started), "only nvidia-ctk can compare these"
+
+
+def test_facts_of_other_nodes_and_of_a_systemd_that_does_not_answer(node: Node) -> None:
+    assert nvidia_facts.gather("none") is None
+    node.failing = "systemctl"
+    found = nvidia_facts.gather("nvidia")
+    assert found is not None and found["units"] is None
+    assert not nvidia_toolkit.settled(found, {}, True, True)

@@ -119,10 +119,10 @@ PERSISTENCED, PATH, SERVICE = "nvidia-persistenced.service", "nvidia-cdi-refresh
     ],
 )
 def test_what_is_done_to_the_units(text: str, actions: list[tuple[str, str]]) -> None:
-    assert toolkit.unit_actions(toolkit.parse_units(text), persistence=True, driver=True) == actions
+    assert toolkit.unit_actions(toolkit.parse_units(text), persistence=True, driver=True, started=True) == actions
 
 
 def test_the_persistence_daemon_is_left_alone() -> None:
     units = toolkit.parse_units(unit(PERSISTENCED, active="inactive", file="disabled"))
-    assert toolkit.unit_actions(units, persistence=False, driver=True) == []
-    assert toolkit.unit_actions(units, persistence=True, driver=False) == [("enable", PERSISTENCED)]
+    assert toolkit.unit_actions(units, persistence=False, driver=True, started=True) == []
+    assert toolkit.unit_actions(units, persistence=True, driver=False, started=True) == [("enable", PERSISTENCED)]
