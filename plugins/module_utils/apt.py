@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
@@ -90,7 +92,6 @@ class Apt:
         params = self.module.params
         command = ["apt-get", "-y", "--no-install-recommends", *OTHERS_STAY, *self.lock, *self.configuration]
         command += ["--no-remove"] if packages else []
-        command += ["--allow-change-held-packages"] if params["hold"] else []
         command += ["--reinstall"] if params["reinstall"] else []
         command += ["install", *files, *packages]
         code, output = self.run(command)
@@ -101,11 +102,22 @@ class Apt:
             output = updated + output if code else output
         return code, output
 
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let those that are to be held be changed meanwhile, and no other held package."""
+        names = self.module.params["hold"]
+        held = self.run(["apt-mark", "showhold", *names])[1].split() if names else []
+        if held:
+            self.run(["apt-mark", "unhold", *held])
+        try:
+            yield
+        finally:
+            if held:
+                self.run(["apt-mark", "hold", *held])
+
     def hold(self) -> None:
-        """Hold the packages; an upgrade by apt releases those that it changed."""
-        params = self.module.params
-        names = [os.path.basename(path).split("_")[0] for path in params["files"]]
-        names += [package.split("=")[0] for package in params["packages"]]
+        """Hold the packages that are to be held."""
+        names = self.module.params["hold"]
         code, output = self.run(["apt-mark", "hold", *names])
         if code:
             self.module.fail_json(msg="cannot hold %s: %s" % (", ".join(names), output.strip()), output=output, rc=code)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
@@ -78,12 +80,16 @@ class Dnf:
         return output
 
     def lock_versions(self, action: str) -> tuple[int, str]:
-        """Have dnf's plugin versionlock ``add`` or ``delete`` the packages."""
-        params = self.module.params
-        names = [entry["name"] for path in params["files"] for entry in self.query("--package", path)]
-        # What is wanted may carry a version.
-        names += [entry["name"] for package in params["packages"] for entry in self.query(package)]
+        """Have dnf's plugin versionlock ``add`` or ``delete`` those that are installed and to be held."""
+        wanted = self.module.params["hold"]
+        names = [entry["name"] for entry in self.query(*wanted)] if wanted else []
         return self.run(["dnf", "-y", *OPTIONS, "versionlock", action, *names]) if names else (0, "")
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let those that are to be held be changed: a lock keeps out every other version, and hold() makes it anew."""
+        self.lock_versions("delete")
+        yield
 
     def hold(self) -> None:
         """Hold the packages at what is installed now, by a plugin that minimal systems lack."""
@@ -96,9 +102,6 @@ class Dnf:
 
     def install(self) -> str:
         """Install everything in one transaction; what is there already is unpacked again by a second one."""
-        if self.module.params["hold"]:
-            # A lock would keep out the new version; without one there is nothing to delete.
-            self.lock_versions("delete")
         new, same = self.sort_files()
         wanted = [os.path.abspath(path) for path in new] + self.module.params["packages"]
         output = self.transaction("install", wanted) if wanted else ""

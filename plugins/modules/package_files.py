@@ -41,10 +41,12 @@ options:
     type: bool
     default: true
   hold:
-    description: Hold the packages at what is installed now, so that no other upgrade changes them; dnf does it by its
-      plugin versionlock, which is installed where it is not there. Those that are held already may be changed here.
-    type: bool
-    default: false
+    description: Those of the packages that are held at what is installed now, so that no other upgrade changes them;
+      dnf does it by its plugin versionlock, which is installed where it is not there. They may be changed here
+      although they are held already; what else somebody holds stays as it is.
+    type: list
+    elements: str
+    default: []
   not_started:
     description: Units that the packages must not start before they are configured. They are masked meanwhile, and
       are left disabled; whoever configures them enables and starts them.
@@ -139,7 +141,8 @@ def install(module: Any) -> None:
     write_contents(module)
     with masked(module, module.params["not_started"]):
         packages = manager(module)
-        output = packages.install()
+        with packages.released():
+            output = packages.install()
         if module.params["hold"]:
             packages.hold()
     if module.params["delete_files"]:
@@ -167,7 +170,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "purge": {"type": "bool", "default": True},
-            "hold": {"type": "bool", "default": False},
+            "hold": {"type": "list", "elements": "str", "default": []},
             "not_started": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},
             "delete_files": {"type": "bool", "default": False},

@@ -357,23 +357,36 @@ def test_units_are_masked_while_their_packages_are_installed(run_module: Run, no
 
 
 def test_packages_are_held_afterwards(run_module: Run, node: Node) -> None:
-    run_module("package_files", packages=["one=1.20-1"], files=["/tmp/two_1.20-1_all.deb"], hold=True)
+    node.answers["apt-mark showhold"] = [(0, "")]
+    wanted = {"packages": ["one=1.20-1", "other"], "files": ["/tmp/two_1.20-1_all.deb"]}
+    run_module("package_files", **wanted, hold=["one", "two"])
     assert node.changes() == [
-        "apt-get -y --no-install-recommends --allow-change-held-packages install /tmp/two_1.20-1_all.deb one=1.20-1",
-        "apt-mark hold two one",
+        "apt-mark showhold one two",
+        INSTALL + " /tmp/two_1.20-1_all.deb one=1.20-1 other",
+        "apt-mark hold one two",
     ]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_held_is_released_meanwhile(run_module: Run, node: Node, fails: bool) -> None:
+    """With apt's own --allow-change-held-packages what an admin holds would be changed as well."""
+    node.answers = {"apt-mark showhold": [(0, "two\n")], "apt-get": [(100 if fails else 0, "E: nothing known")]}
+    result = run_module("package_files", packages=["one", "two"], hold=["one", "two"])
+    assert bool(result.get("failed")) == fails
+    held_again = ["apt-mark hold two"] if fails else ["apt-mark hold two", "apt-mark hold one two"]
+    assert node.changes()[1:] == ["apt-mark unhold two", INSTALL + " one two", *held_again]
+
+
 def test_a_hold_that_fails_is_said(run_module: Run, node: Node) -> None:
-    node.answers["apt-mark"] = [(100, "E: No packages found\n")]
-    assert run_module("package_files", packages=["one"], hold=True)["msg"] == "cannot hold one: E: No packages found"
+    node.answers["apt-mark hold"] = [(100, "E: No packages found\n")]
+    assert run_module("package_files", packages=["one"], hold=["one"])["msg"] == "cannot hold one: E: No packages found"
 
 
 def test_dnf_holds_by_a_plugin_that_it_fetches_where_it_lacks_it(run_module: Run, rocky: Node) -> None:
     rocky.answers["rpm --query"] = [(0, "one\t1.20-1\tx86_64\n")]
     lock, missing = "dnf -y versionlock add one", "No such command: versionlock. Please use /usr/bin/dnf --help\n"
     rocky.answers = {lock: [(1, missing), (0, "")], "dnf -y versionlock delete": [(1, missing)], **rocky.answers}
-    run_module("package_files", packages=["one-1.20-1"], hold=True)
+    run_module("package_files", packages=["one-1.20-1"], hold=["one"])
     assert rocky.changes() == [
         "dnf -y versionlock delete one",
         DNF + " one-1.20-1",
@@ -382,7 +395,7 @@ def test_dnf_holds_by_a_plugin_that_it_fetches_where_it_lacks_it(run_module: Run
         lock,
     ]
     rocky.answers[lock] = [(1, "no\n")]
-    assert run_module("package_files", packages=["one-1.20-1"], hold=True)["msg"] == "cannot hold the packages: no"
+    assert run_module("package_files", packages=["one-1.20-1"], hold=["one"])["msg"] == "cannot hold the packages: no"
 
 
 def test_dnf_lets_go_of_what_it_removes(run_module: Run, rocky: Node, tmp_path: Path, monkeypatch: Any) -> None:
@@ -393,3 +406,13 @@ def test_dnf_lets_go_of_what_it_removes(run_module: Run, rocky: Node, tmp_path: 
     run_module("package_files", packages=["one"], state="absent")
     erase = "rpm --erase --allmatches one"
     assert rocky.changes() == [erase, erase, "dnf -y versionlock delete one"]
+
+
+def test_dnf_locks_those_that_are_to_be_held(run_module: Run, rocky: Node) -> None:
+    rocky.answers = {"rpm --query one": [(0, "one\t1.20-1\tnoarch\n")], **rocky.answers}
+    run_module("package_files", packages=["one-1.20", "other"], hold=["one"])
+    assert [line.removeprefix("dnf -y ") for line in rocky.changes()] == [
+        "versionlock delete one",
+        "install one-1.20 other",
+        "versionlock add one",
+    ]
