@@ -101,7 +101,9 @@ class Node:
         # Asked to end, srun ends its tasks; killed, it would leave them.
         bounded = ["timeout", "--kill-after=3", f"{seconds:g}", *command]
         output = self.run(bounded, seconds + 6, {**kept, **(environment or {})}, without="SLURM_")
-        return Output(None, output.stdout, output.stderr) if output.code in (124, 137) else output
+        # Where timeout has to kill, it kills its whole process group, and so itself.
+        late = output.code in (124, 137, -signal.SIGKILL)
+        return Output(None, output.stdout, output.stderr) if late else output
 
     def contained(
         self,

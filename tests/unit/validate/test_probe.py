@@ -101,6 +101,15 @@ def test_a_container_of_a_check_may_start_as_late_as_the_site_says(tmp_path, mon
     assert said.startswith(f"--kill-after=3 {bound} srun ")
 
 
+@pytest.mark.parametrize("body", ["sleep 30", "trap '' TERM; sleep 30; sleep 30"], ids=["ends when asked", "is killed"])
+def test_a_step_that_does_not_end_in_time_is_said_to_hang(tmp_path, monkeypatch, body):
+    (tmp_path / "srun").write_text(f"#!/bin/bash\necho begun >&2\n{body}\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    output = Node({}).srun([], ["true"], seconds=0.3)
+    assert (output.code, output.stderr) == (None, "begun\n")
+
+
 @pytest.mark.parametrize("path", sorted(bundle.PACKAGE.glob("checks/*.py")), ids=lambda path: path.stem)
 def test_a_check_needs_nothing_but_the_standard_library(path: Path):
     """What travels to a node may not import what stays here."""
