@@ -2,7 +2,7 @@
 
 The overhead of a run is its wall time less the launches (each step until its last node's probe has begun) and less the
 slowest probes (from there to the step's last record). What is left: reading the inventory, the survey, the allocation,
-srun's own ends, the judge and the reports.
+srun's own ends, for which nodes remove their containers, the judge and the reports.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from cluster.process import Runner
 
 from bench import figures, usage
 from bench.errors import BenchError
+from validate import plan
 
 if TYPE_CHECKING:
     from bench.run import Bench
@@ -32,10 +34,11 @@ GOAL = 10.0
 
 @dataclass(frozen=True)
 class Share:
-    """Seconds of a run in which its launches were waited for, and its slowest probes."""
+    """Seconds in which a run waited for launches, for its slowest probes, and for containers to end."""
 
     launch: float
     probes: float
+    ends: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,26 +61,34 @@ def share(document: Mapping[str, Any]) -> Share:
     for host in document["hosts"].values():
         jobs.setdefault(host["job"], []).append(host)
     # The submit hosts have no job, and their turn comes when all jobs have ended.
-    alone = _steps(jobs.pop(None, []))
-    longest = max((_steps(hosts) for hosts in jobs.values()), key=lambda item: item.launch + item.probes, default=alone)
-    return Share(longest.launch + alone.launch, longest.probes + alone.probes) if jobs else alone
+    alone = _job(jobs.pop(None, []))
+    longest = max((_job(hosts) for hosts in jobs.values()), key=lambda item: item.launch + item.probes, default=None)
+    if longest is None:
+        return alone
+    return Share(longest.launch + alone.launch, longest.probes + alone.probes, longest.ends)
 
 
-def _steps(hosts: Sequence[Mapping[str, Any]]) -> Share:
+def _job(hosts: Sequence[Mapping[str, Any]]) -> Share:
     names = {name for host in hosts for name, step in host["steps"].items() if "hello" in step}
-    shares = [_step(hosts, name) for name in names]
-    return Share(sum(item.launch for item in shares), sum(item.probes for item in shares))
+    steps = sorted((*_moments(hosts, name), name in plan.CONTAINED) for name in names)
+    return Share(
+        sum(greeted - began for began, greeted, _last, _contained in steps),
+        sum(last - greeted for _began, greeted, last, _contained in steps),
+        # srun ends a step when the last node has removed its container, and only then the next one begins.
+        sum(after[0] - last for (_began, _greeted, last, contained), after in pairwise(steps) if contained),
+    )
 
 
-def _step(hosts: Iterable[Mapping[str, Any]], name: str) -> Share:
+def _moments(hosts: Iterable[Mapping[str, Any]], name: str) -> tuple[float, float, float]:
+    """Return when a step was started, when its last node's probe had begun, and when its last record came."""
     taking = [host for host in hosts if "hello" in host["steps"].get(name, {})]
-    # A submit host's probe is started on the spot, and says of no beginning.
-    began = [host["steps"][name]["hello"]["began"] for host in taking if host["steps"][name]["hello"].get("began")]
     greeted = max(host["steps"][name]["received"] for host in taking)
+    # A submit host's probe is started on the spot, and says of no beginning.
+    began = min(host["steps"][name]["hello"].get("began") or greeted for host in taking)
     records = [
         record["received"] for host in taking for record in host["checks"].values() if record.get("step") == name
     ]
-    return Share(greeted - min(began) if began else 0.0, max([greeted, *records]) - greeted)
+    return began, greeted, max([greeted, *records])
 
 
 class Acceptance:
@@ -137,6 +148,7 @@ def table(nodes: int, samples: Sequence[Sample], floor: Sequence[usage.Usage]) -
             figures.row("  launches", [sample.share.launch for sample in samples]),
             figures.row("  slowest probes", [sample.share.probes for sample in samples]),
             figures.row("  overhead", overhead),
+            figures.row("    of that, containers' ends", [sample.share.ends for sample in samples]),
             figures.row(beside, [sample.wall for sample in floor]),
             f"  overhead {middle:.1f} s: {figures.verdict(middle, GOAL, ' s')}",
             figures.cpu(title, took, nodes) + f", of these the submit host {submit:.1f} s",

@@ -35,18 +35,24 @@ def test_allocations_run_side_by_side_and_the_submit_host_afterwards() -> None:
     assert acceptance.share({"hosts": hosts}) == acceptance.Share(launch=4, probes=5 + 3)
 
 
+def test_containers_that_end_late_are_told_apart() -> None:
+    hosts = {"n1": host(7, {"container": (110, 112, 113), "after": (120, 121, 122), "host": (100, 101, 103)})}
+    assert acceptance.share({"hosts": hosts}) == acceptance.Share(launch=1 + 2 + 1, probes=2 + 1 + 1, ends=120 - 113)
+
+
 def test_a_node_that_took_no_part_in_a_step_does_not_count() -> None:
     hosts = {"n1": host(7, {"host": (100, 101, 103)}), "n2": {"job": 7, "steps": {"sample": {}}, "checks": {}}}
     assert acceptance.share({"hosts": hosts}) == acceptance.Share(launch=1, probes=2)
 
 
 def sample(wall: float) -> acceptance.Sample:
-    return acceptance.Sample(usage.Usage(wall, 3.0, 64.0), acceptance.Share(20.0, 30.0), 1.5)
+    return acceptance.Sample(usage.Usage(wall, 3.0, 64.0), acceptance.Share(20.0, 30.0, 4.0), 1.5)
 
 
 def test_the_overhead_is_what_is_left_and_stands_beside_srun_hostname() -> None:
     text = acceptance.table(32, [sample(58.0), sample(70.0), sample(56.0)], [usage.Usage(1.5, 0.1, 2.0)])
     assert "  overhead                                6.0      8.0     20.0" in text
+    assert "    of that, containers' ends             4.0      4.0      4.0" in text
     assert "srun -N32 hostname                        1.5      1.5      1.5" in text
     assert "overhead 8.0 s: within the goal of 10 s" in text
     assert "CPU of quick tier, 32 nodes: control node 3.0 s (0.09 s a host), nodes 64.0 s, of these the submit" in text
