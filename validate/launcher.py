@@ -194,14 +194,15 @@ class Launcher:
         result = self._srun(job, nodes, step)
         lost = [node for node in nodes if node not in result.greeted]
         named = {name for match in NAMED.finditer(result.said) for name in match.groups() if name}
+        # When srun gives up a node it cancels the whole step: who was still at it begins again without that node.
+        cut = [node for node in nodes if node in result.greeted - result.ended - named] if named else []
         self._told(step["step"], nodes, job, result, "")
-        if not lost:
+        if not lost and not cut:
             return nodes, named
         rest = [node for node in lost if node not in named]
-        alone = rest[:ALONE]
-        groups = [[node] for node in alone] + ([rest[ALONE:]] if rest[ALONE:] else [])
+        groups = [[node] for node in rest[:ALONE]] + [group for group in (rest[ALONE:], cut) if group]
         answered: set[str] = set(result.greeted)
-        with ThreadPoolExecutor(ALONE + 1) as pool:
+        with ThreadPoolExecutor(ALONE + 2) as pool:
             for group, again in zip(groups, pool.map(lambda group: self._srun(job, group, step), groups)):
                 self._told(step["step"], group, job, again, "again")
                 answered |= again.greeted

@@ -1,7 +1,8 @@
 """One Slurm step with the probe on some nodes of an allocation, read until nobody can be expected to answer any more.
 
-Measured on Slurm 24.11: with one slurmd dead the others run at once and srun ends after ten seconds, naming the dead
-one; with one slurmd stopped (hung) srun never ends, and a step that does not overlap it cannot start.
+Measured on Slurm 24.11: with one slurmd dead the others run at once; after ten seconds srun names the dead one, cancels
+what still runs ("Job step aborted") and ends. With one slurmd stopped (hung) srun never ends, and a step that does not
+overlap it cannot start.
 Runs on the submit host: Python 3.9, standard library.
 """
 

@@ -26,7 +26,8 @@ echo "salloc: Granted job allocation 4711" >&2
 SCANCEL = 'echo "scancel $*" >> $CALLS\n'
 SQUEUE = 'echo "99 eve RUNNING"\n'
 SINFO = 'echo "busy1 allocated"; echo "gpu001 idle"; echo "gpu002 idle"\n'
-# Runs the probe once for every node of the list, but: dead ends srun, hung never answers, lost dies in the middle.
+# Runs the probe once for every node of the list, but: dead ends srun, dead-soon before the others are through, hung
+# never answers, lost dies in the middle.
 SRUN = """#!/usr/bin/env python3
 import os, subprocess, sys, time
 words = sys.argv[1:]
@@ -44,6 +45,10 @@ for task, node in enumerate(nodes):
     if node.startswith("lost"):
         command = ["sh", "-c", "exit 0"]
     children.append(subprocess.Popen(command, env=environment))
+if any(node.startswith("dead-soon") for node in nodes):
+    time.sleep(1)
+    for child in children:
+        child.kill()
 for child in children:
     child.wait()
 for node in nodes:
@@ -70,10 +75,10 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return calls
 
 
-def order(*chunks: list[str], launch: float = 3, seconds: float = 5) -> dict[str, Any]:
-    planted = {"p_good": "def observe(node): return 1\n"}
+def order(*chunks: list[str], launch: float = 3, seconds: float = 5, takes: float = 0) -> dict[str, Any]:
+    planted = {"p_good": f"import time\ndef observe(node):\n    time.sleep({takes})\n    return 1\n"}
     program = bundle.argument(bundle.program(bundle.sources(bundle.PROBE, planted), "validate.probe:main"))
-    check = {"id": "P-01", "module": "validate.checks.p_good", "seconds": 1}
+    check = {"id": "P-01", "module": "validate.checks.p_good", "seconds": 1 + takes}
     step = {"step": "host", "checks": [check], "seconds": seconds, "settings": {}, "options": [], "launch": launch}
     return {
         "action": "launch",
@@ -117,6 +122,15 @@ def test_a_dead_node_is_not_tried_again(slurm: Path):
     events, hosts = carry_out(order(["gpu001", "dead1"]))
     assert [event["nodes"] for event in events if event["event"] == "step"] == [["gpu001", "dead1"]]
     assert "failed on node dead1" in hosts["dead1"]["said"]["host"]
+
+
+def test_who_is_cut_off_with_a_dead_node_begins_again_without_it(slurm: Path):
+    events, hosts = carry_out(order(["gpu001", "dead-soon", "gpu002"], launch=10, seconds=20, takes=3))
+    steps = [event["nodes"] for event in events if event["event"] == "step"]
+    assert steps == [["gpu001", "dead-soon", "gpu002"], ["gpu001", "gpu002"]]
+    for name in ("gpu001", "gpu002"):
+        assert hosts[name]["checks"]["P-01"]["observed"] == 1 and hosts[name]["steps"]["host"]["bye"] == 1
+    assert "failed on node dead-soon" in hosts["dead-soon"]["said"]["host"]
 
 
 def test_a_lost_node_is_tried_once_more_alone(slurm: Path):
