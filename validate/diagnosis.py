@@ -214,6 +214,11 @@ CONTAINER = (
 )
 LAUNCH = (
     Rule(
+        r"[Pp]rolog failed",
+        "the prolog fails on this node, so that no job can start here",
+        "scontrol show config | grep Prolog; run it on the node as root: bash -x SCRIPT; journalctl -u slurmd -n 20",
+    ),
+    Rule(
         r"Communication connection failure|Connection refused",
         "slurmd does not run, or its port 6818 is filtered",
         "systemctl status slurmd; journalctl -u slurmd -n 20",

@@ -132,9 +132,10 @@ def enroot_paths(node: Node) -> dict[str, str]:
 
 
 def existing(path: str) -> str:
-    """Return a path, or the nearest of its parents that is there."""
+    """Return a path, or the nearest of its parents that is there, as far as this account can see."""
     place = Path(path)
-    while not place.exists() and place != place.parent:
+    # Path.exists raises where a directory on the way is closed.
+    while not os.path.exists(place) and place != place.parent:  # noqa: PTH110 - see above
         place = place.parent
     return str(place.resolve())
 

@@ -14,7 +14,7 @@ CHECK = Check(
     step="host",
     cause="an upgrade replaced the setuid package by the other, or half of the nodes",
     fix="install the package that the site declares; apptainer --version; ls -l starter-suid",
-    after=("N-05",),
+    after=("N-05", "N-30"),
 )
 
 

@@ -15,7 +15,7 @@ CHECK = Check(
     step="submit",
     cause="sbatch's option is switched off (sbatch_support=0), or the node that ran it has no pyxis (pyxis#58)",
     fix="look at the arguments in plugstack.conf; playbooks/reconfigure.yml",
-    after=("H-01", "H-03", "H-04", "H-07", "H-08", "N-01", "C-01"),
+    after=("H-01", "H-03", "H-04", "H-07", "H-08", "N-01", "N-30", "C-01", "L-04"),
     seconds=100,
 )
 SECONDS = 90

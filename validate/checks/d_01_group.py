@@ -17,7 +17,7 @@ CHECK = Check(
     step="host",
     cause="a job's groups come from slurmctld: a membership that only the nodes know is not in a job",
     fix="add the account to the group docker on the controller too; then scontrol reconfigure",
-    after=("N-05", "D-02"),
+    after=("N-05", "N-30", "D-02"),
 )
 
 

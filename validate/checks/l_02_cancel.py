@@ -62,7 +62,7 @@ def remains(node: Node, prefix: str) -> list[str]:
     found = []
     for key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH"):
         place = Path(paths[key])
-        if place.is_dir():
+        if os.access(place, os.R_OK | os.X_OK) and place.is_dir():
             found += [
                 path.name for path in place.iterdir() if path.name == prefix or path.name.startswith(f"{prefix}.")
             ]

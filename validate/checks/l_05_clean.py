@@ -39,7 +39,7 @@ def containers(node: Node) -> list[str]:
     paths, found = reading.enroot_paths(node), []
     for key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH"):
         place = Path(paths[key])
-        if place.is_dir() and os.access(place, os.R_OK):
+        if os.access(place, os.R_OK | os.X_OK) and place.is_dir():
             found += [str(path) for path in place.iterdir() if path.name.startswith(f"pyxis_{job}.")]
     return found
 

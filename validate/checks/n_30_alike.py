@@ -49,13 +49,16 @@ PARTS = {
 }  # fmt: skip
 
 
+UNKNOWN = "unknown here"
+
+
 def observe(node: Node) -> Any:
     """Ask the node about itself, in words that are the same on every node of its kind."""
     own = socket.gethostname().partition(".")[0]
     try:
         account = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        account = "unknown here"
+        account = UNKNOWN
     names = {"its own name": own, "the controller": controller(node), **registries(node)}
     resolved = [what for what, name in names.items() if name and node.run(["getent", "hosts", name], 3).code == 0]
     return {
@@ -88,7 +91,9 @@ def mtu(node: Node) -> str:
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """All of it as on most nodes of the kind."""
+    """A known account, and all of it as on most nodes of the kind."""
+    if observed["account"] == UNKNOWN:
+        return failed(f"{PARTS['account'][0]}: {UNKNOWN}", "an account with a name", *PARTS["account"][1:])
     usual, count = majority(context.fleet, compared)
     if count < 2:
         return passed(f"{observed['hostname']}; too few nodes alike to compare")

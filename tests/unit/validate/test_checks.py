@@ -111,6 +111,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-25", {"code": 0, "stdout": "slurmd.service loaded failed failed x\n", "stderr": ""}, FAIL, "slurmd.service"),
     ("N-25", {"code": 1, "stdout": "", "stderr": "Failed to connect to bus"}, ERROR, "bus"),
     ("N-27", {"flag": True, "release": "6.1.0"}, FAIL, "reboot-required"),
+    ("N-30", changed("N-30", account="unknown here"), FAIL, "directory of accounts"),
     ("L-01", {"names": ["pyxis_5.0", "mine"], "jobs": ["7"]}, FAIL, "pyxis_5.0"),
     ("L-01", {"names": [], "jobs": None}, ERROR, "squeue"),
     ("D-02", {"/run/docker.sock": [0o666, 0, 0]}, FAIL, "0666"),

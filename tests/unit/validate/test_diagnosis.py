@@ -66,6 +66,11 @@ LAUNCHES = [
     ),
     ("no answer within 47 s", "hangs"),
     ("srun: error: Unable to create step for job 7: Job/step already completing or completed", "took the allocation"),
+    # A prolog that ends with 1 on one node; the node stays as it is.
+    (
+        "srun: error: Task launch for StepId=75.0 failed on node n1: Job prolog failed",
+        "the prolog fails on this node",
+    ),
     # The plugin's file taken away on one node: Slurm refuses every job there, and drains it by itself.
     ("srun: error: task 0 launch failed: Plugin initialization failed", "plugin stack"),
     ("", "never answered"),
