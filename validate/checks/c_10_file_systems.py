@@ -24,20 +24,26 @@ HOME = "home"
 
 
 def observe(node: Node) -> Any:
-    """List each one and find what is mounted there."""
-    table, found = reading.mounts(node), {}
-    for name in node.settings.get("site_mounts") or ():
-        problem = ""
-        try:
-            os.listdir(name)  # noqa: PTH208 - an automounter wants a real access
-        except OSError as error:
-            problem = str(error.strerror)
-        found[name] = {"problem": problem, "mount": reading.mount_of(os.path.realpath(name), table)["point"]}
+    """List each one, then find what is mounted there: an automounter mounts it only then."""
     home = account_home()
-    mount = reading.mount_of(os.path.realpath(home), table)
-    there = "" if os.path.isdir(home) else "no such directory"  # noqa: PTH112 - an account may have none
-    found[HOME] = {"path": home, "problem": there, "mount": mount["point"], "type": mount["type"]}
+    places = {**{name: name for name in node.settings.get("site_mounts") or ()}, HOME: home}
+    problems = {name: problem(path) for name, path in places.items()}
+    table, found = reading.mounts(node), {}
+    for name, path in places.items():
+        mount = reading.mount_of(os.path.realpath(path), table)
+        found[name] = {"problem": problems[name], "mount": mount["point"]}
+        if name == HOME:
+            found[name] |= {"path": home, "type": mount["type"]}
     return found
+
+
+def problem(path: str) -> str:
+    """Return why a directory cannot be listed, '' where it can."""
+    try:
+        os.listdir(path or "/nonexistent")  # noqa: PTH208 - an automounter wants a real access
+    except OSError as error:
+        return str(error.strerror)
+    return ""
 
 
 def account_home() -> str:

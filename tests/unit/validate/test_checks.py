@@ -13,7 +13,7 @@ import pytest
 from tests.unit.validate.conftest import GOOD, NOW
 from validate import kinds
 from validate.catalogue import load
-from validate.checks import c_08_batch, n_07_drift, n_12_hooks
+from validate.checks import c_08_batch, c_10_file_systems, n_07_drift, n_12_hooks
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node
 from validate.reading import enroot_paths, mount_of, mounts, plugstack, slurm_setting
@@ -47,7 +47,7 @@ def with_number(name: str, number: str) -> dict[str, Any]:
     return {**devices, "numbers": {**devices["numbers"], name: number}}
 
 
-NO_HOME = {"path": "/home/member", "problem": "no such directory", "mount": "/", "type": "ext4"}
+NO_HOME = {"path": "/home/member", "problem": "No such file or directory", "mount": "/", "type": "ext4"}
 SMALL = {"size": 2**40, "free": 2**20, "used": 0.999, "inodes": 0.1}
 LINE = {"file": "/etc/slurm/plugstack.conf", "flag": "required", "plugin": "/x/spank_pyxis.so"}
 PATHS = GOOD["N-10"]
@@ -160,7 +160,7 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-10", {key: {**place, "mount": "/"} for key, place in PATHS.items()}, "on 9 nodes on /scratch"),
         ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:9")), "nvidia1 is 195:9"),
         ("N-22", {"memlock": -1, "nofile": 1024}, "nofile 20000, as on 9 nodes"),
-        ("C-10", {"home": NO_HOME}, "no such directory on / (ext4)"),
+        ("C-10", {"home": NO_HOME}, "No such file or directory on / (ext4)"),
         ("N-30", changed("N-30", own_name=False, hostname="localhost"), "no (it is localhost)"),
         ("N-30", changed("N-30", account="unknown here"), "unknown here"),
         ("N-30", changed("N-30", resolved=["its own name"]), "its own name, the controller, as on 9 nodes"),
@@ -372,3 +372,12 @@ def test_a_batch_script_asks_for_its_image_by_directive(monkeypatch, tmp_path):
     assert judge("C-08", observed).status == PASS
     assert "--job-name=validate-ab" in (tmp_path / "words").read_text()
     assert "#SBATCH --container-image=/images/p.sqsh\n" in (tmp_path / "script").read_text()
+
+
+def test_mounts_are_read_only_after_an_automounter_was_asked_for_them(monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(os, "listdir", lambda path: asked.append(path) or [])
+    mounted = "7 1 0:5 / / rw - ext4 /dev/vda rw\n8 7 0:6 / /fsx rw - lustre server rw\n"
+    monkeypatch.setattr(Node, "read", lambda _node, _path: mounted if "/fsx" in asked else mounted.partition("\n")[0])
+    found = c_10_file_systems.observe(Node({"site_mounts": ["/fsx"]}))
+    assert found["/fsx"] == {"problem": "", "mount": "/fsx"} and asked[-1] == found["home"]["path"]
