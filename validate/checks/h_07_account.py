@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import re
 from typing import Any
 
 from validate.model import Check, Context, Finding, failed, passed
@@ -20,17 +23,39 @@ CHECK = Check(
 
 
 def observe(node: Node) -> Any:
-    """Have Slurm judge a job without running it."""
+    """Have Slurm judge a job without running it, and read what that leaves out: the partition's state and groups."""
     words = ["srun", "--test-only", "--nodes=1"]
     for name in ("partition", "account", "reservation"):
         if node.settings.get(name):
             words.append(f"--{name}={node.settings[name]}")
-    return node.run([*words, "true"], 8).record()
+    text = node.run(["scontrol", "--oneliner", "show", "partition"], 8).stdout
+    groups = [entry.gr_name for entry in grp.getgrall() if entry.gr_gid in {os.getgid(), *os.getgroups()}]
+    partition = chosen(text, str(node.settings.get("partition") or ""))
+    return {**node.run([*words, "true"], 8).record(), "partition": partition, "groups": groups, "uid": os.getuid()}
+
+
+def chosen(text: str, name: str) -> dict[str, str]:
+    """Return the fields of the partition of that name, of the default one without a name."""
+    rows = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in text.splitlines()]
+    wanted = ("PartitionName", name) if name else ("Default", "YES")
+    return next((row for row in rows if row.get(wanted[0]) == wanted[1]), {})
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """It would be started."""
+    """It would be started, in a partition that is up."""
     said = (observed["stderr"] or observed["stdout"]).strip()
+    partition = observed.get("partition") or {}
+    name, state, allowed = (partition.get(key, "") for key in ("PartitionName", "State", "AllowGroups"))
+    if state not in ("", "UP"):
+        return failed(
+            f"partition {name} is {state}",
+            "a partition that is UP",
+            "somebody closed the partition: its jobs wait, and none starts",
+            "sinfo -s; scontrol update partitionname=NAME state=up",
+        )
+    # Root may use every partition.
+    if allowed not in ("", "ALL") and observed["uid"] != 0 and not set(allowed.split(",")) & set(observed["groups"]):
+        return failed(f"partition {name} allows {allowed}", f"one of the groups {', '.join(observed['groups'])}")
     if observed["code"] == 0:
         return passed(said.splitlines()[-1][:200] if said else "it would run")
     return failed(said[:400] or "nothing within 8 s", "a job that would start")

@@ -30,7 +30,14 @@ GOOD: dict[str, Any] = {
         "TaskPlugin": "task/cgroup,task/affinity",
     },
     "H-06": {"code": 0, "stdout": "MPI plugin types are...\n\tnone\n\tpmix\n", "stderr": ""},
-    "H-07": {"code": 0, "stdout": "", "stderr": "srun: Job 13 to start at 2026-11-22T19:40:00\n"},
+    "H-07": {
+        "code": 0,
+        "stdout": "",
+        "stderr": "srun: Job 13 to start at 2026-11-22T19:40:00\n",
+        "uid": 2001,
+        "partition": {"PartitionName": "main", "State": "UP", "AllowGroups": "ALL"},
+        "groups": ["member"],
+    },
     "H-08": {
         "file": "/images/probe.sqsh",
         "magic": "hsqs",

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.validate.conftest import GOOD, NOW
 from validate import kinds
 from validate.catalogue import load
-from validate.checks import c_08_batch, c_10_file_systems, n_07_drift, n_12_hooks
+from validate.checks import c_08_batch, c_10_file_systems, h_07_account, n_07_drift, n_12_hooks
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node
 from validate.reading import enroot_paths, mount_of, mounts, plugstack, slurm_setting
@@ -47,6 +47,7 @@ def with_number(name: str, number: str) -> dict[str, Any]:
     return {**devices, "numbers": {**devices["numbers"], name: number}}
 
 
+PARTITION = GOOD["H-07"]["partition"]
 NO_HOME = {"path": "/home/member", "problem": "No such file or directory", "mount": "/", "type": "ext4"}
 SMALL = {"size": 2**40, "free": 2**20, "used": 0.999, "inodes": 0.1}
 LINE = {"file": "/etc/slurm/plugstack.conf", "flag": "required", "plugin": "/x/spank_pyxis.so"}
@@ -66,6 +67,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("H-05", dict.fromkeys(GOOD["H-05"], ""), ERROR, "none of them"),
     ("H-06", {"code": 0, "stdout": "none\npmi2\n", "stderr": ""}, FAIL, "pmi2"),
     ("H-07", {"code": 1, "stdout": "", "stderr": "allocation failure: Invalid partition"}, FAIL, "Invalid partition"),
+    ("H-07", changed("H-07", partition=PARTITION | {"State": "DOWN"}), FAIL, "somebody closed the partition"),
+    ("H-07", changed("H-07", partition=PARTITION | {"AllowGroups": "ops,adm"}), FAIL, "partition main allows ops,adm"),
     ("H-08", changed("H-08", size=100), FAIL, "8000 bytes"),
     ("H-08", changed("H-08", magic="\x7fELF"), FAIL, "squashfs"),
     ("H-08", changed("H-08", sum="a" * 64), FAIL, "damaged after it was made"),
@@ -177,6 +180,16 @@ def test_a_node_that_differs_from_nine_others_fails(check, observed, words):
 @pytest.mark.parametrize("check", ["N-03", "N-06", "N-07", "N-10", "N-22", "N-27", "N-21", "N-30", "C-10"])
 def test_garbage_from_one_node_does_not_accuse_another(check):
     assert judge(check, GOOD[check], fleet={**fleet(check), "gpu009": "garbage", "gpu010": None}).status == PASS
+
+
+def test_the_partition_of_the_run_is_the_named_or_the_default_one():
+    text = (
+        "PartitionName=main AllowGroups=ALL AllowAccounts=ALL Default=YES State=UP\n"
+        "PartitionName=vip AllowGroups=operators Default=NO State=DOWN\n"
+    )
+    assert h_07_account.chosen(text, "")["PartitionName"] == "main"
+    assert h_07_account.chosen(text, "vip")["AllowGroups"] == "operators"
+    assert h_07_account.chosen("slurm_load_partitions: error\n", "") == {}
 
 
 def test_a_slurmd_that_was_not_restarted_after_an_upgrade_is_found():
