@@ -207,6 +207,11 @@ CONTAINER = (
         "user",
     ),
     Rule(
+        r"(?m)(?:[Cc]ommand not found|No such file or directory): ((?!enroot)[\w-]+)$",
+        "the program {0}, which enroot needs, is not on this node",
+        "install it (unsquashfs, mksquashfs: squashfs-tools), or playbooks/site.yml --limit this node",
+    ),
+    Rule(
         r"command not found: enroot|enroot: not found|execve: enroot|failed to exec.*enroot",
         "enroot is not on this node, or not on slurmd's PATH",
         "playbooks/site.yml; systemctl show slurmd -p Environment",

@@ -58,6 +58,14 @@ def test_a_damaged_image_is_the_cause(words):
     assert "the image file is damaged" in found.cause and words in found.line
 
 
+# enroot's own words (common.sh), and those of the stand-in.
+@pytest.mark.parametrize(
+    "said", ["[ERROR] Command not found: unsquashfs", "[ERROR] No such file or directory: unsquashfs"]
+)
+def test_a_program_that_enroot_needs_is_named(said):
+    assert "the program unsquashfs" in diagnosis.of_container(f"pyxis:     {said}\nslurmstepd: error: x").cause
+
+
 # Recorded from srun and salloc 24.11.5 while slurmd was stopped, hung (SIGSTOP), and the node drained.
 LAUNCHES = [
     (
