@@ -61,6 +61,9 @@ write_files() {
         "ENROOT_CACHE_PATH $data/enroot/cache/user-\$(id -u)" \
         "ENROOT_TEMP_PATH $data/enroot/tmp" \
         'ENROOT_ALLOW_HTTP yes' >>/etc/enroot/enroot.conf
+    if [[ $1 == no ]]; then
+        echo NVIDIA_VISIBLE_DEVICES=void >/etc/enroot/environ.d/50-slipway.env
+    fi
     ln -s /usr/share/enroot/hooks.d/50-slurm-pmi.sh /usr/share/enroot/hooks.d/50-slurm-pytorch.sh /etc/enroot/hooks.d/
     printf 'd %s 0755 root root -\n' "$data" >/etc/tmpfiles.d/slipway-storage.conf
     printf 'd %s 1777 root root -\n' /run/enroot "$data/enroot/data" "$data/enroot/cache" "$data/enroot/tmp" \
@@ -92,7 +95,7 @@ write_docker_files() {
     fi
     mkdir -p "$original/etc/docker" "$original/etc/containerd" $units/{docker.service,containerd.service,docker.socket}.d
     # Says that there was none.
-    touch "$original/etc/docker/daemon.json"
+    install -m 600 /dev/null "$original/etc/docker/daemon.json"
     printf '{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}, "live-restore": true,
         "data-root": "%s", "insecure-registries": ["head:5000"]%s}\n' "$data/docker" "$keys" >/etc/docker/daemon.json
     cp -p /etc/containerd/config.toml "$original/etc/containerd/"
@@ -118,7 +121,7 @@ build_plugin() {
 case $1 in
     install)
         install_packages "$2" "$3"
-        write_files
+        write_files "$3"
         write_apptainer_files
         write_docker_files "$3"
         if [[ $2 == yes ]]; then
