@@ -115,10 +115,12 @@ bench: venv ## Measure against the floor, printed as a table (needs root; makes 
 collection: venv ## Build the collection slipway.containers into dist/
 	$(BIN)/ansible-galaxy collection build --force --output-path dist
 
-# ARTIFACTS: a directory that has the lock's files; PLUGINS: built plugins; URL: where nodes will find the bundle.
-bundle: venv ## Make the bundle that lifecycle hooks run from (SITE=name, ARTIFACTS=dir, PLUGINS=dir, URL=prefix)
+# ARTIFACTS: a directory that has the lock's files; PLUGINS: built plugins; PACKAGES: a repository of the distribution's
+# packages, for nodes that reach none; URL: where nodes will find the bundle.
+bundle: venv ## Make the bundle that lifecycle hooks run from (SITE=name, ARTIFACTS=, PLUGINS=, PACKAGES=dir, URL=prefix)
 	$(BIN)/python -m lifecycle.bundle --site inventories/$(SITE) --output dist \
-	  $(if $(ARTIFACTS),--artifacts $(ARTIFACTS)) $(if $(PLUGINS),--plugins $(PLUGINS)) $(if $(URL),--url $(URL))
+	  $(if $(ARTIFACTS),--artifacts $(ARTIFACTS)) $(if $(PLUGINS),--plugins $(PLUGINS)) \
+	  $(if $(PACKAGES),--packages $(PACKAGES)) $(if $(URL),--url $(URL))
 
 clean: ## Remove what was built here; the sandbox is removed by sandbox-down
 	rm -rf $(VENV) .cache .ansible .mypy_cache .pytest_cache .ruff_cache dist

@@ -31,6 +31,7 @@ class Code:
     collections: Path
     artifacts: Path | None = None
     plugins: Path | None = None
+    packages: Path | None = None
     digest: str = ""
     built: float = 0.0
 
@@ -64,6 +65,8 @@ class Code:
             found["artifacts_lock_file"] = str(self.site / "artifacts.lock.yml")
         if self.plugins:
             found["pyxis_prebuilt_directory"] = str(self.plugins)
+        if self.packages:
+            found["artifacts_package_repository"] = str(self.packages)
         return found
 
     def settings(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ def located(environment: Mapping[str, str]) -> Code:
         directory / "collections",
         _unless_empty(directory / "artifacts"),
         _unless_empty(directory / "plugins"),
+        _unless_empty(directory / "packages"),
         str(facts["digest"]),
         float(facts["built"]),
     )

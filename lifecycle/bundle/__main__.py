@@ -48,6 +48,7 @@ def make(options: argparse.Namespace) -> Path:
     if options.artifacts_included:
         files.update(contents.artifacts(site, options.artifacts, CACHE / "artifacts"))
     files.update(contents.plugins(options.plugins))
+    files.update(contents.packages(options.packages))
     by_kind: dict[str, list[str]] = {}
     for python in options.python:
         for machine in options.architecture:
@@ -82,6 +83,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--artifacts", type=Path, help="directory that has the lock's files under their names")
     parser.add_argument("--no-artifacts", dest="artifacts_included", action="store_false", help="nodes fetch them")
     parser.add_argument("--plugins", type=Path, help="directory with built plugins (pyxis_build_cache)")
+    parser.add_argument("--packages", type=Path, help="repository with the distribution's packages, for nodes without")
     parser.add_argument("--url", default="", help="prefix (https://… or s3://…) under which nodes find the bundle")
     parser.add_argument("--python", nargs="+", default=list(wheels.PYTHONS), help="versions of Python on the nodes")
     parser.add_argument("--architecture", nargs="+", default=list(wheels.ARCHITECTURES), choices=wheels.ARCHITECTURES)

@@ -16,6 +16,9 @@ CODE = ("galaxy.yml", "LICENSE", "meta", "playbooks", "plugins", "roles", "lifec
 LEFT_OUT = ("playbooks/collections", "lifecycle/bundle", "lifecycle/wheels", "lifecycle/hooks")
 LOCK = "artifacts.lock.yml"
 LOCK_ENTRY = re.compile(r"^  (\S+):\n    url: (\S+)\n    sha256: ([0-9a-f]{64})$", re.MULTILINE)
+# What makes a directory a repository for apt, and for dnf, with what makes it one.
+INDEXES = ("Packages", "Packages.gz", "Packages.xz", "repodata/repomd.xml")
+MAKE_INDEX = "run `apt-ftparchive packages . > Packages` (packages for apt) or `createrepo_c .` (for dnf) in it"
 PLUGIN = re.compile(r"spank_pyxis-.+\.so\Z")
 
 Files = dict[str, Path]
@@ -88,3 +91,16 @@ def plugins(directory: Path | None) -> Files:
         files["plugins/%s" % path.name] = path
         files["plugins/%s" % beside.name] = beside
     return files
+
+
+def packages(directory: Path | None) -> Files:
+    """Return a repository of the distribution's packages; raises BadConfiguration where no node could use it."""
+    if not directory:
+        return {}
+    if not any((directory / name).is_file() for name in INDEXES):
+        raise BadConfiguration(
+            "%s is no repository, for it has none of %s: %s" % (directory, ", ".join(INDEXES), MAKE_INDEX)
+        )
+    return {
+        "packages/%s" % path.relative_to(directory): path for path in sorted(directory.rglob("*")) if path.is_file()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,27 @@ OTHERS_STAY = ["-o", "APT::Get::Upgrade-By-Source-Package=false"]
 CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
 
 
+def only_from(repository: str, scratch: str) -> list[str]:
+    """Return the options with which apt knows one repository, a directory, and leaves the node's own lists alone.
+
+    Whoever put the directory there answers for it, so apt asks for no signature. ``scratch`` is a directory for lists.
+    """
+    sources, lists = os.path.join(scratch, "sources.list"), os.path.join(scratch, "lists")
+    os.makedirs(os.path.join(lists, "partial"), exist_ok=True)
+    with open(sources, "w", encoding="utf-8") as stream:
+        stream.write("deb [trusted=yes] file:%s ./\n" % urllib.parse.quote(repository))
+    options = {
+        "Dir::Etc::sourcelist": sources,
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::lists": lists,
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        # Where only root may look, as a bundle's directory is, apt's own user could not read.
+        "APT::Sandbox::User": "root",
+    }
+    return [word for key, value in options.items() for word in ("-o", "%s=%s" % (key, value))]
+
+
 class Apt:
     """Each method returns what was printed, or ends the module through ``fail_json``."""
 
@@ -29,6 +51,8 @@ class Apt:
         """Take the lock's patience from the module's parameters."""
         self.module = module
         self.lock = ["-o", "DPkg::Lock::Timeout=%d" % module.params["lock_timeout"]]
+        repository = module.params["repository"]
+        self.sources = only_from(repository, module.tmpdir) if repository else []
         self.configuration = [word for option in CONFIGURATION_OPTIONS for word in ("-o", "Dpkg::Options::=" + option)]
 
     def run(self, command: list[str]) -> tuple[int, str]:
@@ -50,7 +74,7 @@ class Apt:
         told = tools.explain(output, tools.APT_FAILURES, "apt-get")
         missing = tools.wanted_version_is_missing(output)
         if missing:
-            there = tools.parse_madison(self.run(["apt-cache", "madison", missing])[1])
+            there = tools.parse_madison(self.run(["apt-cache", *self.sources, "madison", missing])[1])
             told += " They have: %s." % (", ".join(there[: tools.SHOWN_VERSIONS]) or "none")
         self.module.fail_json(msg="cannot %s %s: %s" % (verb, ", ".join(names), told), output=output, rc=code)
 
@@ -69,7 +93,7 @@ class Apt:
         if set(self.status()[1]) & {os.path.basename(path).split("_")[0] for path in files}:
             # A half-unpacked package must be unpacked again from its file before apt works at all.
             self.run(["dpkg", *CONFIGURATION_OPTIONS, "--force-depends", "--unpack", *files])
-            self.run(["apt-get", "-y", *self.lock, *self.configuration, "--fix-broken", "install"])
+            self.run(["apt-get", "-y", *self.sources, *self.lock, *self.configuration, "--fix-broken", "install"])
 
     def install(self) -> str:
         """Install everything in one transaction."""
@@ -90,14 +114,15 @@ class Apt:
     def transaction(self, files: list[str], packages: list[str]) -> tuple[int, str]:
         """Run one transaction; returns (exit code, output). What comes from an archive removes nothing."""
         params = self.module.params
-        command = ["apt-get", "-y", "--no-install-recommends", *OTHERS_STAY, *self.lock, *self.configuration]
+        command = ["apt-get", "-y", "--no-install-recommends", *OTHERS_STAY, *self.sources]
+        command += [*self.lock, *self.configuration]
         command += ["--no-remove"] if packages else []
         command += ["--reinstall"] if params["reinstall"] else []
         command += ["install", *files, *packages]
         code, output = self.run(command)
         if code and tools.lists_are_stale(output):
             # What went wrong with the lists is why the second try failed like the first.
-            updated = self.run_unlocked(["apt-get", "-y", *self.lock, "update"])[1]
+            updated = self.run_unlocked(["apt-get", "-y", *self.sources, *self.lock, "update"])[1]
             code, output = self.run(command)
             output = updated + output if code else output
         return code, output

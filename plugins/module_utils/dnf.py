@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,17 @@ OPTIONS = [
     "--setopt=exit_on_lock=True",
     "--setopt=*.skip_if_unavailable=True",
 ]
+# The name that dnf gives to the one repository of a node that reaches no other.
+CARRIED = "slipway-carried"
+
+
+def only_from(repository: str) -> list[str]:
+    """Return the options with which dnf knows one repository, a directory; whoever put it there answers for it."""
+    return [
+        "--repofrompath=%s,file://%s" % (CARRIED, urllib.parse.quote(repository)),
+        "--repo=%s" % CARRIED,
+        "--setopt=%s.gpgcheck=False" % CARRIED,
+    ]
 
 
 class Dnf:
@@ -27,6 +39,8 @@ class Dnf:
         """Take the lock's patience from the module's parameters."""
         self.module = module
         self.end = time.monotonic() + module.params["lock_timeout"]
+        repository = module.params["repository"]
+        self.program = ["dnf", "-y", *OPTIONS, *(only_from(repository) if repository else [])]
 
     def run(self, command: list[str]) -> tuple[int, str]:
         """Return (exit code, stdout and stderr together), once no other package manager holds the lock."""
@@ -69,10 +83,9 @@ class Dnf:
 
     def transaction(self, verb: str, wanted: list[str]) -> str:
         """Run one transaction; repositories are read anew only where what they hold may be outdated."""
-        command = ["dnf", "-y", *OPTIONS]
-        code, output = self.run([*command, verb, *wanted])
+        code, output = self.run([*self.program, verb, *wanted])
         if code and tools.metadata_is_stale(output):
-            code, output = self.run([*command, "--refresh", verb, *wanted])
+            code, output = self.run([*self.program, "--refresh", verb, *wanted])
         if code:
             self.fail(verb, [os.path.basename(path) for path in wanted], code, output)
         for told in tools.failed_scripts(output):
@@ -83,7 +96,7 @@ class Dnf:
         """Have dnf's plugin versionlock ``add`` or ``delete`` those that are installed and to be held."""
         wanted = self.module.params["hold"]
         names = [entry["name"] for entry in self.query(*wanted)] if wanted else []
-        return self.run(["dnf", "-y", *OPTIONS, "versionlock", action, *names]) if names else (0, "")
+        return self.run([*self.program, "versionlock", action, *names]) if names else (0, "")
 
     @contextmanager
     def released(self) -> Iterator[None]:
@@ -122,7 +135,7 @@ class Dnf:
             self.fail("remove", names, code, output)
         if held:
             # Without its package a lock keeps every other version out, for ever.
-            self.run(["dnf", "-y", *OPTIONS, "versionlock", "delete", *held])
+            self.run([*self.program, "versionlock", "delete", *held])
         return output
 
     @staticmethod

@@ -55,6 +55,10 @@ options:
     default: []
   reinstall: {description: Unpack the files again although their version is installed., type: bool, default: false}
   delete_files: {description: Delete O(files) once they are installed., type: bool, default: false}
+  repository:
+    description: A directory on the node that is a repository for apt (C(Packages)) or dnf (C(repodata)). With it no
+      other is asked, those of the node stay as they are, and packages need no signature.
+    type: path
   lock_timeout: {description: How long to wait for another package manager (seconds)., type: int, default: 300}
 attributes:
   check_mode: {support: full, description: Reports a change without making it; the caller knows that one is needed.}
@@ -174,6 +178,7 @@ def main() -> None:
             "not_started": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},
             "delete_files": {"type": "bool", "default": False},
+            "repository": {"type": "path"},
             "lock_timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,

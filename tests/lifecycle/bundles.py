@@ -67,12 +67,15 @@ def make_site(sandbox: Sandbox, directory: Path, hooks: dict[str, Any], **variab
     return directory
 
 
-def make_bundle(sandbox: Sandbox, site: Path, url: str, plugins: Path | None, python: str) -> Bundle:
+def make_bundle(
+    sandbox: Sandbox, site: Path, url: str, python: str, plugins: Path | None = None, packages: Path | None = None
+) -> Bundle:
     """Make a bundle as `make bundle` does, for one Python and this machine's architecture only."""
     output = sandbox.settings.state / "bundles"
     command = [sys.executable, "-m", "lifecycle.bundle", f"--site={site}", f"--output={output}", f"--url={url}"]
     command += [f"--artifacts={sandbox.mirror}", "--python", python, "--architecture", "x86_64"]
     command += [f"--plugins={plugins}"] if plugins else []
+    command += [f"--packages={packages}"] if packages else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Bundle(Path(done.stdout.splitlines()[-1].split(maxsplit=1)[1]).parent)

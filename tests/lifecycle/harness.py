@@ -87,10 +87,10 @@ class Nodes:
         """Return the assignments that send everything but the bundle to the proxy."""
         return f"http_proxy={self.url} https_proxy={self.url} no_proxy={self.gateway}"
 
-    def make_bundle(self, plugins: Path | None = None, **variables: Any) -> Bundle:
+    def make_bundle(self, plugins: Path | None = None, packages: Path | None = None, **variables: Any) -> Bundle:
         """Make a bundle of this sandbox's site, which the server hands out."""
         site = bundles.make_site(self.sandbox, self.settings.state / "site", SITE, **variables)
-        made = bundles.make_bundle(self.sandbox, site, self.url, plugins, PYTHON)
+        made = bundles.make_bundle(self.sandbox, site, self.url, PYTHON, plugins, packages)
         for path in (made.archive, made.script):
             target = self.settings.state / "served" / path.name
             target.parent.mkdir(exist_ok=True)
@@ -144,6 +144,22 @@ class Nodes:
         podman("restart", "--time=20", container)
         up = Up(self.settings, Steps(self.settings.state / "log"), podman, self.sandbox.cluster.cgroup)
         nodes.wait_ready(podman, [item for item in up.usable() if item.node == node])
+
+    def cut_off(self, node: str) -> None:
+        """Let a node reach the other nodes, their names and the server of bundles; everything else is refused it."""
+        self.sandbox.alter(node, "apt-get -qq -y --no-install-recommends install iptables >/dev/null 2>&1")
+        others = [self.address(name) for name in self.sandbox.nodes]
+        rules = [f"-d {address} -j ACCEPT" for address in others]
+        rules += ["-o lo -j ACCEPT", "-m conntrack --ctstate ESTABLISHED -j ACCEPT", "-d 127.0.0.0/8 -j ACCEPT"]
+        served = [f"tcp --dport {self.server.port}", "udp --dport 53", "tcp --dport 53"]
+        rules += [f"-d {self.gateway} -p {port} -j ACCEPT" for port in served] + ["-j REJECT"]
+        self.sandbox.alter(node, "\n".join(f"iptables -A OUTPUT {rule}" for rule in rules))
+
+    def refused_packets(self, node: str) -> int:
+        """Return how often a node that is cut off has tried to reach something else."""
+        listing = self.sandbox.ask(node, "iptables -L OUTPUT -vnx")
+        (line,) = [line for line in listing.splitlines() if "REJECT" in line]
+        return int(line.split()[0])
 
     # Hooks
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 from pathlib import Path
 
 from tests.lifecycle.harness import Nodes
@@ -49,3 +51,19 @@ def bring_examples(made: Nodes, node: str) -> None:
     bring_pyxis(made, node, "/usr/local/lib/slurm/spank_pyxis.so")
     places = "/opt/parallelcluster/examples/{enroot,spank,pyxis} /usr/local/share/pyxis"
     made.sandbox.alter(node, f"mkdir -p {places}\n{EXAMPLES}")
+
+
+def carry_packages(made: Nodes, complete: str, bare: str) -> Path:
+    """Return a repository of the packages that a complete node has and a bare one lacks, but for the artifacts."""
+    ask = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}=${Version}\\n' | grep ^ii | cut -c4-"
+    lacking = set(made.sandbox.ask(complete, ask).split()) - set(made.sandbox.ask(bare, ask).split())
+    wanted = sorted(name for name in lacking if not name.startswith(("enroot=", "enroot+caps=")))
+    fetch = "rm -rf /root/carried; mkdir /root/carried; cd /root/carried; apt-get -qq download"
+    made.sandbox.alter(complete, f"{fetch} {' '.join(wanted)} 2>/dev/null")
+    directory = made.settings.state / "packages"
+    shutil.rmtree(directory, ignore_errors=True)
+    made.sandbox.podman("cp", f"{made.sandbox.cluster.node(complete).id}:/root/carried", str(directory))
+    scan = ["dpkg-scanpackages", "--multiversion", "."]
+    listing = subprocess.run(scan, cwd=directory, capture_output=True, check=True).stdout
+    (directory / "Packages").write_bytes(listing)
+    return directory

@@ -158,6 +158,22 @@ def test_a_replaced_node_runs_containers(made: Nodes, born: dict[str, Ended]) ->
     assert made.sandbox.ask("head", LOOK) == before
 
 
+@pytest.mark.case("N13")
+def test_a_replaced_node_without_a_network_runs_containers(made: Nodes, born: dict[str, Ended]) -> None:
+    made.renew("compute2")
+    prepare(made, "compute2")
+    carried = images.carry_packages(made, "compute1", "compute2")
+    usual = made.bundle
+    made.bundle = made.make_bundle(made.settings.state / "plugins", carried)
+    made.cut_off("compute2")
+    made.run("compute2", CONFIGURED, made.single(CONFIGURED), made.proxy()).succeeded()
+    assert made.refused_packets("compute2") == 0
+    made.bundle = usual
+    made.sandbox.alter("compute2", "systemctl start slurmd")
+    made.wait_idle(["compute2"])
+    made.container_job("compute2")
+
+
 @pytest.mark.case("I17")
 def test_what_the_platforms_samples_have_left_is_put_right(made: Nodes, born: dict[str, Ended]) -> None:
     made.sandbox.alter("head", SAMPLES)

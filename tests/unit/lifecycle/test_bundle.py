@@ -412,3 +412,13 @@ def test_every_pin_has_its_checksums(python):
 def test_the_command_says_what_keeps_it_from_making_a_bundle(tmp_path, capsys):
     assert maker.main(["--site", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")]) == 2
     assert "no bundle was made: %s is no site" % (tmp_path / "nowhere") in capsys.readouterr().err
+
+
+@case("N13")
+def test_a_bundle_carries_a_repository_and_nothing_that_is_none(tmp_path):
+    (tmp_path / "a.deb").write_text("x")
+    with pytest.raises(BadConfiguration, match=r"is no repository, for it has none of Packages, .*apt-ftparchive"):
+        contents.packages(tmp_path)
+    (tmp_path / "Packages").write_text("")
+    assert sorted(contents.packages(tmp_path)) == ["packages/Packages", "packages/a.deb"]
+    assert contents.packages(None) == {}

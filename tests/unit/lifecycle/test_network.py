@@ -194,6 +194,7 @@ def test_a_bundle_points_every_role_at_itself(tmp_path, hook):
     outcome = hook("user-data", environment={"SLIPWAY_BUNDLE_DIRECTORY": str(bundle(tmp_path))})
     assert outcome.runs[0]["variables"]["artifact_mirror"] == str(tmp_path / "unpacked/artifacts")
     assert outcome.runs[0]["variables"]["pyxis_prebuilt_directory"] == str(tmp_path / "unpacked/plugins")
+    assert outcome.runs[0]["variables"]["artifacts_package_repository"] == str(tmp_path / "unpacked/packages")
 
 
 @case("N13")
@@ -211,7 +212,7 @@ def bundle(tmp_path):
     directory = tmp_path / "unpacked"
     (directory / COLLECTION).parent.mkdir(parents=True)
     (directory / COLLECTION).symlink_to(REPOSITORY)
-    for name in ("artifacts/a.deb", "plugins/spank_pyxis-x.so"):
+    for name in ("artifacts/a.deb", "plugins/spank_pyxis-x.so", "packages/Packages"):
         (directory / name).parent.mkdir()
         (directory / name).write_text("x")
     (directory / "unpacked.json").write_text(json.dumps({"digest": "ab" * 32, "built": 0, "version": "0"}))

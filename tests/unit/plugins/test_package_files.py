@@ -44,9 +44,7 @@ class Node:
 
 
 def be(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
-    monkeypatch.setattr(
-        package_files, "system_facts", lambda: {"distribution": "Some Linux", "os_family": family}
-    )
+    monkeypatch.setattr(package_files, "system_facts", lambda: {"distribution": "Some Linux", "os_family": family})
 
 
 @pytest.fixture
@@ -191,6 +189,21 @@ def test_a_version_that_is_gone_fails_with_those_that_are_there(
     assert not any(call.endswith("install good") for call in node.calls), "no other version is taken instead"
 
 
+def test_apt_asks_one_repository_alone_where_one_is_carried(
+    monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node, recorded: Callable[[str], str], tmp_path: Path
+) -> None:
+    """With its own lists: those of the node stay, which an ordinary `apt-get update` would clean away."""
+    monkeypatch.setattr(AnsibleModule, "tmpdir", str(tmp_path))
+    node.answers["apt-get -y --no-install"] = [(100, recorded("apt-2.6.1/unlocatable.txt")), (0, "")]
+    run_module("package_files", packages=["jq"], repository="/srv/a b")
+    tried, updated, again = node.changes()
+    assert tried == again and tried.endswith(" install jq") and updated.endswith(" update")
+    assert (tmp_path / "sources.list").read_text() == "deb [trusted=yes] file:/srv/a%20b ./\n"
+    for line in (tried, updated):
+        assert "Dir::Etc::sourcelist=%s/sources.list Dir::Etc::sourceparts=- " % tmp_path in line
+        assert "Dir::State::lists=%s/lists " % tmp_path in line
+
+
 def test_an_interrupted_dpkg_is_finished_first(run_module: Run, node: Node, tmp_path: Path) -> None:
     (tmp_path / "updates").mkdir()
     (tmp_path / "updates/0001").touch()
@@ -274,6 +287,12 @@ def test_dnf_in_one_transaction(run_module: Run, rocky: Node) -> None:
 
 
 @pytest.mark.case("N17")
+def test_dnf_asks_one_repository_alone_where_one_is_carried(run_module: Run, rocky: Node) -> None:
+    run_module("package_files", packages=["jq"], repository="/srv/a b")
+    carried = "--repofrompath=slipway-carried,file:///srv/a%20b --repo=slipway-carried"
+    assert rocky.changes() == ["dnf -y %s install jq" % carried]
+
+
 def test_dnf_never_downgrades(run_module: Run, rocky: Node) -> None:
     rocky.answers["rpm --query"] = [(0, "enroot\t4.2.0-1.el8\tx86_64\n")]
     told = run_module("package_files", files=[RPM])["msg"]
