@@ -22,6 +22,9 @@ ENVIRONMENT = {
 OTHERS_STAY = ["-o", "APT::Get::Upgrade-By-Source-Package=false"]
 CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
 
+# How long to wait (seconds) before each further look at a mirror whose lists do not fit its Release.
+MIRROR_PAUSES = (5, 15, 30)
+
 
 def only_from(repository: str, scratch: str) -> list[str]:
     """Return the options with which apt knows one repository, a directory, and leaves the node's own lists alone.
@@ -122,10 +125,19 @@ class Apt:
         code, output = self.run(command)
         if code and tools.lists_are_stale(output):
             # What went wrong with the lists is why the second try failed like the first.
-            updated = self.run_unlocked(["apt-get", "-y", *self.sources, *self.lock, "update"])[1]
+            updated = self.update()
             code, output = self.run(command)
             output = updated + output if code else output
         return code, output
+
+    def update(self) -> str:
+        """Read the repositories' lists anew; a mirror that is being brought up to date is given a while."""
+        for pause in (*MIRROR_PAUSES, 0):
+            output = self.run_unlocked(["apt-get", "-y", *self.sources, *self.lock, "update"])[1]
+            if not tools.mirror_is_changing(output):
+                break
+            time.sleep(pause)
+        return output
 
     @contextmanager
     def released(self) -> Iterator[None]:

@@ -150,6 +150,11 @@ APT_FAILURES = (
         "the disk is full ({what}). Free space on the filesystem of /var or /usr, then run again.",
     ),
     (
+        r"E: Failed to fetch (?P<what>\S+) +(?P<why>Hash Sum mismatch|File has unexpected size[^\n]*sync in progress)",
+        "the mirror is being brought up to date, or is damaged: {what}: {why}, at each of several tries. "
+        "Run again in some minutes; if it stays so, name another mirror in the node's apt sources.",
+    ),
+    (
         r"(?:E|W): Failed to fetch (?P<what>\S+) +(?P<why>[^\n]+)",
         "a dependency could not be downloaded: {what}: {why}. Check the node's apt sources and its way to the mirror.",
     ),
@@ -275,9 +280,15 @@ def would_remove(output: str) -> bool:
     return "Packages need to be removed but remove is disabled" in output
 
 
+def mirror_is_changing(output: str) -> bool:
+    """Return whether files of a mirror did not fit its lists, or these its Release: in some seconds they may."""
+    return bool(re.search(r"^E: Failed to fetch .*(?:Hash Sum mismatch|Mirror sync in progress)", output, re.MULTILINE))
+
+
 def lists_are_stale(output: str) -> bool:
     """Return whether `apt-get update` may be what is missing."""
     signs = (
+        "Hash Sum mismatch",
         "Unable to locate package",
         r"\b404 +\w",
         "has no installation candidate",

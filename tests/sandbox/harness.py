@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -362,11 +362,25 @@ class Sandbox:
             number += line.startswith(TASK)
             if number == task:
                 time.sleep(0.5)
+                workers = descendants(process.pid)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(30)
+                # Since ansible-core 2.19 each is in a session of its own, where it would wait for ever.
+                for worker in workers:
+                    with suppress(ProcessLookupError):
+                        os.kill(worker, signal.SIGKILL)
                 return line.strip()
         process.wait(30)
         return ""
+
+
+def descendants(process: int) -> list[int]:
+    """Return the process ids of what a process has started, and of what that has, as long as all of them live."""
+    found: list[int] = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in path.read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
 
 
 def driver(verb: str, variables: Mapping[str, str] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import packages
+from ansible_collections.slipway.containers.plugins.module_utils import apt, packages
 from ansible_collections.slipway.containers.plugins.modules import package_files
 
 Run = Callable[..., dict[str, Any]]
@@ -142,6 +142,37 @@ def test_stale_lists_are_refreshed_once(run_module: Run, node: Node, recorded: C
     node.answers[INSTALL] = [(100, recorded("apt-2.6.1/not-found-404.txt")), (0, "")]
     assert run_module("package_files", packages=["good"])["changed"]
     assert node.changes() == [INSTALL + " good", "apt-get -y update", INSTALL + " good"]
+
+
+UPDATE = "apt-get -y update"
+
+
+@pytest.mark.case("N15")
+@pytest.mark.parametrize("sign", ["mirror-in-sync", "hash-mismatch"])
+def test_a_mirror_that_is_being_brought_up_to_date_is_given_a_while(
+    monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node, recorded: Callable[[str], str], sign: str
+) -> None:
+    changing = recorded("apt-2.6.1/%s.txt" % sign)
+    pauses: list[float] = []
+    monkeypatch.setattr(apt.time, "sleep", pauses.append)
+    # The package itself, then twice the lists.
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/hash-mismatch.txt")), (0, "")]
+    node.answers[UPDATE] = [(100, changing), (100, changing), (0, "")]
+    assert run_module("package_files", packages=["jq"])["changed"]
+    assert node.changes() == [INSTALL + " jq", UPDATE, UPDATE, UPDATE, INSTALL + " jq"]
+    assert pauses == list(apt.MIRROR_PAUSES[:2])
+
+
+@pytest.mark.case("N15")
+def test_a_mirror_that_stays_torn_is_the_cause(
+    monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node, recorded: Callable[[str], str]
+) -> None:
+    monkeypatch.setattr(apt.time, "sleep", lambda _seconds: None)
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/unlocatable.txt"))]
+    node.answers[UPDATE] = [(100, recorded("apt-2.6.1/mirror-in-sync.txt"))]
+    result = run_module("package_files", packages=["jq"])
+    assert "cannot install jq: the mirror is being brought up to date, or is damaged: http://" in result["msg"]
+    assert node.changes().count(UPDATE) == 1 + len(apt.MIRROR_PAUSES)
 
 
 def test_lists_that_somebody_else_refreshes_are_waited_for(

@@ -43,6 +43,10 @@ CAUSES = {
     "no-such-version": "the node's apt sources have no good of version 3.0.",
     "expired-key": "the repository file:/srv/repo is not trusted any more: The following signatures were invalid: "
     "EXPKEYSIG 29FEE28672367F3B vendor. Get its new key",
+    "mirror-in-sync": "the mirror is being brought up to date, or is damaged: http://127.0.0.1:8099/./Packages: "
+    "File has unexpected size (3989 != 3988). Mirror sync in progress, at each of several tries. Run again in some",
+    "hash-mismatch": "the mirror is being brought up to date, or is damaged: "
+    "http://127.0.0.1:8099/./jq_1.6-2.1%2bdeb12u2_amd64.deb: Hash Sum mismatch, at each of several tries. ",
     "two-keyrings": "the repository file:/srv/repo/ is named twice in /etc/apt/sources.list.d, "
     "with different keyrings: /etc/apt/keyrings/a.gpg != /etc/apt/keyrings/b.gpg.",
 }
@@ -132,7 +136,16 @@ def test_what_nobody_has_seen_yet(text: str, told: str) -> None:
 def test_when_a_refresh_of_the_lists_may_help(recorded: Recorded) -> None:
     stale = {case for case in CAUSES if packages.lists_are_stale(recorded("apt-2.6.1/%s.txt" % case))}
     unmet = {"unmet-missing", "unmet-old", "lock-waited-then-unmet"}
-    assert stale == unmet | {"unlocatable", "expired-key", "not-found-404", "version-gone", "no-such-version"}
+    changing = {"mirror-in-sync", "hash-mismatch"}
+    assert {case for case in CAUSES if packages.mirror_is_changing(recorded("apt-2.6.1/%s.txt" % case))} == changing
+    assert stale == unmet | {
+        "hash-mismatch",
+        "unlocatable",
+        "expired-key",
+        "not-found-404",
+        "version-gone",
+        "no-such-version",
+    }
     assert packages.lists_are_stale("E: Package 'x' has no installation candidate")
     locked = {case for case in CAUSES if packages.apt_is_locked(recorded("apt-2.6.1/%s.txt" % case))}
     assert locked == {"lock-lists", "lock-dpkg"}
