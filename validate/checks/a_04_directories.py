@@ -17,7 +17,7 @@ CHECK = Check(
     step="host",
     cause="nothing sets them, so that images fill ~/.apptainer/cache and the quota of the home directory",
     fix="apptainer_cache_dir and apptainer_tmp_dir; playbooks/site.yml writes /etc/profile.d; apptainer cache clean",
-    after=("A-06",),
+    after=("A-06", "N-10"),
 )
 
 
