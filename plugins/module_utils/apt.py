@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+from ansible_collections.slipway.containers.plugins.module_utils.package_failures import APT_FAILURES, explain
 
 # UCF and confold keep what an admin edited; confmiss brings back a configuration file that was deleted.
 ENVIRONMENT = {
@@ -74,7 +75,7 @@ class Apt:
 
     def fail(self, verb: str, names: list[str], code: int, output: str) -> None:
         """End the module with the cause."""
-        told = tools.explain(output, tools.APT_FAILURES, "apt-get")
+        told = explain(output, APT_FAILURES, "apt-get")
         missing = tools.wanted_version_is_missing(output)
         if missing:
             there = tools.parse_madison(self.run(["apt-cache", *self.sources, "madison", missing])[1])

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import packages as tools
+from ansible_collections.slipway.containers.plugins.module_utils.package_failures import DNF_FAILURES, explain
 from ansible_collections.slipway.containers.plugins.module_utils.versions import compare
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
@@ -52,7 +53,7 @@ class Dnf:
 
     def fail(self, verb: str, names: list[str], code: int, output: str) -> None:
         """End the module with the cause."""
-        told = tools.explain(output, tools.DNF_FAILURES, "dnf")
+        told = explain(output, DNF_FAILURES, "dnf")
         self.module.fail_json(msg="cannot %s %s: %s" % (verb, ", ".join(names), told), output=output, rc=code)
 
     def query(self, *arguments: str) -> list[dict[str, str]]:

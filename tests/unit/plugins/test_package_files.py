@@ -171,7 +171,7 @@ def test_a_mirror_that_stays_torn_is_the_cause(
     node.answers[INSTALL] = [(100, recorded("apt-2.6.1/unlocatable.txt"))]
     node.answers[UPDATE] = [(100, recorded("apt-2.6.1/mirror-in-sync.txt"))]
     result = run_module("package_files", packages=["jq"])
-    assert "cannot install jq: the mirror is being brought up to date, or is damaged: http://" in result["msg"]
+    assert "cannot install jq: a mirror is being changed, or is damaged: http://" in result["msg"]
     assert node.changes().count(UPDATE) == 1 + len(apt.MIRROR_PAUSES)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from ansible_collections.slipway.containers.plugins.module_utils import packages
+from ansible_collections.slipway.containers.plugins.module_utils import package_failures, packages
 
 Recorded = Callable[[str], str]
 HOLDS = "another package manager holds "
@@ -43,10 +43,9 @@ CAUSES = {
     "no-such-version": "the node's apt sources have no good of version 3.0.",
     "expired-key": "the repository file:/srv/repo is not trusted any more: The following signatures were invalid: "
     "EXPKEYSIG 29FEE28672367F3B vendor. Get its new key",
-    "mirror-in-sync": "the mirror is being brought up to date, or is damaged: http://127.0.0.1:8099/./Packages: "
-    "File has unexpected size (3989 != 3988). Mirror sync in progress, at each of several tries. Run again in some",
-    "hash-mismatch": "the mirror is being brought up to date, or is damaged: "
-    "http://127.0.0.1:8099/./jq_1.6-2.1%2bdeb12u2_amd64.deb: Hash Sum mismatch, at each of several tries. ",
+    "mirror-in-sync": "a mirror is being changed, or is damaged: http://127.0.0.1:8099/./Packages: "
+    "File has unexpected size (3989 != 3988). Mirror sync in progress. Run again in some minutes, ",
+    "hash-mismatch": "a mirror is being changed, or is damaged: http://127.0.0.1:8099/./jq_1.6-2.1%2bdeb12u2_amd64",
     "two-keyrings": "the repository file:/srv/repo/ is named twice in /etc/apt/sources.list.d, "
     "with different keyrings: /etc/apt/keyrings/a.gpg != /etc/apt/keyrings/b.gpg.",
 }
@@ -87,7 +86,7 @@ def recorded() -> Recorded:
 @pytest.mark.case("N18")
 @pytest.mark.parametrize("case", CAUSES)
 def test_why_apt_failed(recorded: Recorded, case: str) -> None:
-    told = packages.explain(recorded("apt-2.6.1/%s.txt" % case), packages.APT_FAILURES, "apt-get")
+    told = package_failures.explain(recorded("apt-2.6.1/%s.txt" % case), package_failures.APT_FAILURES, "apt-get")
     assert told.startswith(CAUSES[case])
     assert ".." not in told.replace("/./", "")
 
@@ -95,7 +94,7 @@ def test_why_apt_failed(recorded: Recorded, case: str) -> None:
 @pytest.mark.parametrize("case", DNF_CAUSES)
 def test_why_dnf_failed(recorded: Recorded, case: str) -> None:
     text = recorded("dnf-4.14.0/%s.txt" % case)
-    assert packages.explain(text, packages.DNF_FAILURES, "dnf").startswith(DNF_CAUSES[case])
+    assert package_failures.explain(text, package_failures.DNF_FAILURES, "dnf").startswith(DNF_CAUSES[case])
     assert packages.rpm_is_locked(text) == case.startswith("lock-")
     refreshed = {"unlocatable", "unmet-missing", "unmet-old", "not-found-404", "file-gone"}
     assert packages.metadata_is_stale(text) == (case in refreshed)
@@ -121,8 +120,8 @@ def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
         "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n"
     )
     expected = "another package manager holds /var/lib/dpkg/lock-frontend. Wait for it, then run again."
-    assert packages.explain(text, packages.APT_FAILURES, "apt-get") == expected
-    assert packages.explain(text.splitlines()[1], packages.APT_FAILURES, "apt-get") == expected
+    assert package_failures.explain(text, package_failures.APT_FAILURES, "apt-get") == expected
+    assert package_failures.explain(text.splitlines()[1], package_failures.APT_FAILURES, "apt-get") == expected
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_an_older_apt_that_cannot_tell_who_holds_the_lock() -> None:
     [("", "apt-get printed nothing"), ("\n\n", "apt-get printed nothing"), ("a\n{b}\n", "{b}"), ("E: {x}", "E: {x}")],
 )
 def test_what_nobody_has_seen_yet(text: str, told: str) -> None:
-    assert packages.explain(text, packages.APT_FAILURES, "apt-get") == told
+    assert package_failures.explain(text, package_failures.APT_FAILURES, "apt-get") == told
 
 
 def test_when_a_refresh_of_the_lists_may_help(recorded: Recorded) -> None:
