@@ -21,7 +21,8 @@ CHECK = Check(
 
 PACKAGES = (
     "enroot", "enroot+caps", "nvidia-container-toolkit", "nvidia-container-toolkit-base", "libnvidia-container-tools",
-    "libnvidia-container1", "docker-ce", "docker.io", "containerd.io", "apptainer",
+    "libnvidia-container1", "docker-ce", "docker.io", "docker", "containerd.io", "containerd", "apptainer",
+    "apptainer-suid", "singularity-ce",
 )  # fmt: skip
 TOOLKIT = PACKAGES[2:6]
 DENIED = {
