@@ -28,7 +28,8 @@ def observe(node: Node) -> Any:
     for name in ("partition", "account", "reservation"):
         if node.settings.get(name):
             words.append(f"--{name}={node.settings[name]}")
-    text = node.run(["scontrol", "--oneliner", "show", "partition"], 8).stdout
+    # Without --all Slurm hides those that the account may not use.
+    text = node.run(["scontrol", "--all", "--oneliner", "show", "partition"], 8).stdout
     groups = [entry.gr_name for entry in grp.getgrall() if entry.gr_gid in {os.getgid(), *os.getgroups()}]
     partition = chosen(text, str(node.settings.get("partition") or ""))
     return {**node.run([*words, "true"], 8).record(), "partition": partition, "groups": groups, "uid": os.getuid()}
