@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from validate import catalogue, results, settings, suite
-from validate.__main__ import OUTPUT, finish, progress_line
+from validate.command import OUTPUT, finish, progress_line
 from validate.errors import CannotStart
 from validate.model import Verdict
 from validate.report.terminal import explain

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validate.test_schema import faults
-from validate import __main__ as command
-from validate import direct, results, settings
+from validate import command, direct, results, settings
 from validate.errors import CannotStart
 from validate.model import FAIL, NO_RESULT
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -13,7 +15,7 @@ import pytest
 
 from tests.unit.validate.conftest import cluster
 from validate import results
-from validate.__main__ import main
+from validate.command import main
 from validate.report import html, junit, lists, prometheus, terminal
 
 NASTY = 'he said "<b>no</b>" & \x00\x1b[31m </script><!-- \ufffe ]]> \\ \n end'
@@ -167,3 +169,22 @@ def test_an_interrupt_between_reports_says_what_is_stored(document, tmp_path, mo
     assert f"interrupted while the reports were written; {tmp_path / 'results.json'} is whole" in said
     monkeypatch.undo()
     assert main(["report", str(tmp_path / "results.json"), "--output", str(tmp_path)]) == 0
+
+
+# Ctrl-C comes while a module of the program is looked for.
+INTERRUPTED = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "validate.suite":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["validate", "checks"]
+runpy.run_module("validate", run_name="__main__")
+"""
+
+
+def test_an_interrupt_while_the_program_is_read_ends_in_words() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "validate: interrupted before anything was measured\n"

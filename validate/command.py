@@ -1,0 +1,156 @@
+"""The command: `python -m validate run|report|checks`; docs/operate/validate.md."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from validate import catalogue, direct, history, plan, results, settings, suite, tending
+from validate.errors import CannotStart
+from validate.report import html, junit, lists, prometheus, terminal
+
+OUTPUT = ".validate"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    top = argparse.ArgumentParser(prog="validate", description="Accept the nodes of a Slurm cluster, or say why not.")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    run = verbs.add_parser("run", help="run the checks on every expected node")
+    add_options(run)
+    run.add_argument(
+        "--over",
+        choices=("slurm", "ssh"),
+        default="slurm",
+        help="ssh: the checks of the nodes alone, where Slurm is down",
+    )
+    run.add_argument("--dry-run", action="store_true", help="print nodes, commands, time and GPU-hours; run nothing")
+    run.add_argument("--drain", action="store_true", help="drain the nodes that fail, few and never over a reason")
+    run.add_argument("--resume", action="store_true", help="resume the nodes that --drain drained and that pass now")
+    report = verbs.add_parser("report", help="judge stored results again")
+    report.add_argument("results", type=Path)
+    for verb in (run, report):
+        verb.add_argument("--output", type=Path, default=Path(OUTPUT), help=f"directory of the reports [{OUTPUT}]")
+    verbs.add_parser("checks", help="list every check")
+    return top
+
+
+def add_options(run: argparse.ArgumentParser) -> None:
+    """Add what a run may be told; each option replaces the variable validate_<name> of the inventory."""
+    run.add_argument("--inventory", "-i", help="Ansible inventory; without one this host submits")
+    run.add_argument("--limit", "-l", default="", help="only these nodes, separated by commas")
+    for name, text in (
+        ("tier", "quick, standard or deep"), ("image", "image of the container step, best a .sqsh that all nodes see"),
+        ("user", "account that submits"), ("partition", "Slurm partition"), ("account", "Slurm account"),
+        ("reservation", "Slurm reservation"), ("kind", "profile of all nodes, where their hardware does not say it"),
+        ("only", "only these checks, separated by commas"), ("runtimes", "what the site installs, separated by commas"),
+        ("allow", "rights of the run: root, operator, network"),
+        ("operator", "account that drains and resumes"), ("drain-percent", "how many of the nodes a run may drain (%)"),
+        ("immediate", "how long a busy node is waited for (s)"), ("chunk-size", "nodes in one allocation, at most 64"),
+    ):  # fmt: skip
+        run.add_argument(f"--{name}", dest=f"set_{name.replace('-', '_')}", help=text)
+
+
+def inputs(arguments: argparse.Namespace) -> tuple[settings.Site | None, settings.Settings]:
+    """Return the site and the settings of a command line."""
+    site = settings.read_inventory(arguments.inventory) if arguments.inventory else None
+    given = {
+        name.removeprefix("set_"): value
+        for name, value in vars(arguments).items()
+        if name.startswith("set_") and value is not None
+    }
+    values: dict[str, Any] = {**(site.values if site else {}), **given}
+    return site, settings.make(values)
+
+
+def progress_line(stream: Any) -> suite.Progress:
+    """Return what shows one line in place, nothing where that is no terminal."""
+    if not stream.isatty():
+        return lambda _text: None
+    width = shutil.get_terminal_size().columns - 1
+
+    def show(text: str) -> None:
+        stream.write(f"\r{text[:width].ljust(width)}\r")
+        stream.flush()
+
+    return show
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run, write every report, print the terminal's."""
+    site, chosen = inputs(arguments)
+    limit = [name for name in arguments.limit.split(",") if name]
+    if arguments.over == "ssh":
+        if arguments.dry_run:
+            raise CannotStart("--over ssh has no dry run: it starts no job")
+        return finish(results.judged(direct.run(site, chosen, limit, progress_line(sys.stderr))), arguments.output)
+    prepared = suite.prepare(suite.target(site, chosen), chosen, limit)
+    if arguments.dry_run:
+        print(plan.dry_run(prepared.plan, chosen))
+        return 0
+    progress = progress_line(sys.stderr)
+    if arguments.drain or arguments.resume:
+        document = tending.run(prepared, arguments.drain, arguments.resume, progress)
+    else:
+        document = suite.run(prepared, progress)
+    document["history"] = history.load(arguments.output)
+    return finish(results.judged(document), arguments.output, history.save)
+
+
+def finish(
+    judged: results.Judged, output: Path, also: Callable[[results.Judged, Path], None] = lambda *_unused: None
+) -> int:
+    """Store what was judged and write its reports, and what ``also`` writes; returns the exit code."""
+    stored = output / "results.json"
+    results.save(judged, stored)
+    try:
+        write_reports(judged, output)
+        also(judged, output)
+    except KeyboardInterrupt:
+        again = f"python -m validate report {stored} --output {output}"
+        print(f"validate: interrupted while the reports were written; {stored} is whole: {again}", file=sys.stderr)
+        return 2
+    return judged.exit_code
+
+
+def write_reports(judged: results.Judged, output: Path) -> None:
+    """Write the reports and print the terminal's."""
+    results.write(output / "junit.xml", junit.render(judged))
+    results.write(output / "report.html", html.render(judged))
+    results.write(output / "validate.prom", prometheus.render(judged))
+    for name, text in lists.render(judged).items():
+        results.write(output / name, text)
+    print(terminal.render(judged))
+    print(f"report: {output / 'report.html'}")
+
+
+def checks() -> int:
+    """Print the catalogue."""
+    for check, entry in catalogue.load().items():
+        print(f"{check:6} {entry.check.tier:9} {entry.check.step:10} {entry.check.title}")
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Return 0 all accepted, 1 a node failed, 2 something was not measured, 3 could not start."""
+    arguments = parser().parse_args(words)
+    # A run that is told to end reports what it has, like one that is interrupted; in a background shell both are off.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        if arguments.verb == "run":
+            return run(arguments)
+        if arguments.verb == "report":
+            return finish(results.judged(results.read(arguments.results)), arguments.output)
+        return checks()
+    except (CannotStart, ValueError) as error:
+        print(f"validate: could not start: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("validate: interrupted, and nothing was stored; no job is left", file=sys.stderr)
+        return 3
