@@ -65,11 +65,9 @@ def judge_whole(role: Role, desired: Any, values: Mapping[str, Any], facts: Mapp
     """
     packages = facts.get("packages")
     packages = packages if isinstance(packages, Mapping) else {}
-    names = [
-        name
-        for name in role.own("packages", [])
-        if as_bool(values.get(role.own("optional_packages", {}).get(name, ""), True))
-    ]
+    names = [name for name in role.own("packages", []) if is_wanted(role, name, values)]
+    if role.own("packages_are_alternatives", False):
+        names = [name for name in names if name in packages]
     newer = {
         name: str(found["version"])
         for name in names
@@ -91,6 +89,12 @@ def judge_whole(role: Role, desired: Any, values: Mapping[str, Any], facts: Mapp
     )
     what = "package %s on the node" % package
     return [Finding(role.name, what, show(version), problem, advice, edit=False)]
+
+
+def is_wanted(role: Role, package: str, values: Mapping[str, Any]) -> bool:
+    """Return whether the inputs ask for a package: one is true, or has the value that the package is for."""
+    name, _equals, value = str(role.own("optional_packages", {}).get(package, "")).partition("=")
+    return str(values.get(name)) == value if value else as_bool(values.get(name, True))
 
 
 def as_bool(value: Any) -> bool:

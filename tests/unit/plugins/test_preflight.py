@@ -393,6 +393,42 @@ def test_a_newer_package_that_is_not_whole(
     assert preflight_nodes.judge_whole(role, "4.3.0", values, facts) == []
 
 
+APPTAINER = Role(
+    "apptainer",
+    {},
+    {"apptainer_version": "1.5.3", "apptainer_mode": "userns"},
+    {
+        "__apptainer_packages": ["apptainer", "apptainer-suid"],
+        "__apptainer_optional_packages": {"apptainer-suid": "apptainer_mode=setuid"},
+    },
+)
+DOCKER = Role(
+    "docker",
+    {},
+    {"docker_version": "28.1.1"},
+    {"__docker_packages": ["docker-ce", "docker.io"], "__docker_packages_are_alternatives": True},
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "values", "installed", "broken", "why"),
+    [
+        (APPTAINER, {"apptainer_mode": "userns"}, "apptainer", [], ""),
+        (APPTAINER, {"apptainer_mode": "setuid"}, "apptainer", [], "apptainer-suid is not installed"),
+        (DOCKER, {}, "docker-ce", [], ""),
+        (DOCKER, {}, "docker.io", [], ""),
+        (DOCKER, {}, "docker-ce", ["docker-ce"], "files of docker-ce are missing"),
+    ],
+)
+def test_a_newer_package_is_whole_without_what_nobody_asked_for(
+    role: Role, values: dict[str, Any], installed: str, broken: list[str], why: str
+) -> None:
+    facts = {"packages": {installed: [{"version": "5:99.0-1"}]}, "packages_broken": broken}
+    (desired,) = [value for name, value in role.defaults.items() if name.endswith("_version")]
+    findings = preflight_nodes.judge_whole(role, desired, values, facts)
+    assert [why in finding.problem for finding in findings] == ([True] if why else [])
+
+
 SLURM_HERE = {"installed": True, "config": {"source": "configless", "shared": False}}
 
 
