@@ -59,7 +59,9 @@ def carry_packages(made: Nodes, complete: str, bare: str) -> Path:
     lacking = set(made.sandbox.ask(complete, ask).split()) - set(made.sandbox.ask(bare, ask).split())
     wanted = sorted(name for name in lacking if not name.startswith(("enroot=", "enroot+caps=")))
     fetch = "rm -rf /root/carried; mkdir /root/carried; cd /root/carried; apt-get -qq download"
-    made.sandbox.alter(complete, f"{fetch} {' '.join(wanted)} 2>/dev/null")
+    # Of a repository that is a directory apt gives links.
+    copy = "for link in $(find . -type l); do cp --remove-destination $(readlink -f $link) $link; done"
+    made.sandbox.alter(complete, f"{fetch} {' '.join(wanted)} 2>/dev/null\n{copy}")
     directory = made.settings.state / "packages"
     shutil.rmtree(directory, ignore_errors=True)
     made.sandbox.podman("cp", f"{made.sandbox.cluster.node(complete).id}:/root/carried", str(directory))
