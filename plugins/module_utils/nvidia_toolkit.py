@@ -106,12 +106,13 @@ def unit_actions(
     return actions
 
 
-def settled(found: Mapping[str, Any], config: Mapping[str, Any], persistence: bool, started: bool) -> bool:
+def settled(found: Mapping[str, Any] | None, config: Mapping[str, Any], persistence: bool, started: bool) -> bool:
     """Return whether the facts of a node show that nothing is to be done besides its packages and files.
 
-    Keys of config.toml are compared by nvidia-ctk alone.
+    Keys of config.toml are compared by nvidia-ctk alone. A node without GPUs has no such facts; it is asked all the
+    same, because ansible-core up to 2.18 evaluates both sides of an `or`.
     """
-    if config or found["units"] is None:
+    if not found or config or found["units"] is None:
         return False
     uses = bool(found["driver"] or found["gpus"])
     return (

@@ -207,3 +207,5 @@ def test_facts_of_other_nodes_and_of_a_systemd_that_does_not_answer(node: Node) 
     found = nvidia_facts.gather("nvidia")
     assert found is not None and found["units"] is None
     assert not nvidia_toolkit.settled(found, {}, True, True)
+    # Without GPUs there are no such facts, and ansible-core up to 2.18 asks all the same.
+    assert not nvidia_toolkit.settled(None, {}, True, True)
