@@ -13,11 +13,12 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 
 
-def run(directory: Path, play: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, play: Mapping[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
     """Run a play from a directory of its own, with the collection of this repository."""
-    (directory / "play.yml").write_text(json.dumps([play]))
+    place = directory / "play.yml"
+    place.write_text(json.dumps([play]))
     return subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(directory / "play.yml")],
+        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", *options, str(place)],
         env={
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks/collections"),

@@ -19,7 +19,7 @@ TOOLKIT = "nvidia_container_toolkit"
 STATES = ("present", "absent", "unmanaged")
 # Of each role what its conditions are made of, as it is where nothing is to be done.
 ATOMS: dict[str, dict[str, Any]] = {
-    "storage": {"__storage_chosen": True, "__storage_files_differ": False},
+    "storage": {"__storage_asked": True, "__storage_chosen": True, "__storage_files_differ": False},
     "registry": {"registry_credentials": [], "__registry_written": False},
     "docker": {"__docker_settled": True},
     "enroot": {
@@ -120,6 +120,8 @@ def test_a_host_leaves_where_nothing_is_to_be_done(answers: list[tuple[str, dict
 def test_whatever_is_different_keeps_a_host(answers: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
     # These say what is done where something is, or are read only where the component is absent.
     told = {"apptainer_subid_users", f"__{TOOLKIT}_needed", "__pyxis_build_missing", "__pyxis_builds", "__pyxis_adopts"}
+    # Where nobody asks for storage, the role does nothing.
+    told.add("__storage_asked")
     for role, variables, answer in answers:
         different = [name for name, value in ATOMS[role].items() if variables[name] != value]
         if variables[f"{role}_state"] == "present" and set(different) - told:
