@@ -9,6 +9,7 @@ description:
   - A role asks before it calls M(slipway.containers.managed_files), so that a converge with nothing to do makes no
     remote call for files that M(slipway.containers.node_facts) has just looked at.
   - What was not looked at, and whatever facts cannot prove, counts as differing.
+  - A file that is copied byte for byte may be given by its C(sha256) in place of its content.
 options:
   _input: {description: Entries of managed_files., type: list, elements: dict, required: true}
   facts: {description: The facts that node_facts has set., type: dict, required: true}
@@ -35,7 +36,7 @@ from ansible_collections.slipway.containers.plugins.module_utils.files import en
 Entry = Mapping[str, Any]
 # What a declaration may say and still be proven by facts.
 KNOWN = {
-    "file": {"path", "state", "content", "mode"},
+    "file": {"path", "state", "content", "sha256", "mode"},
     "settings": {"path", "state", "settings", "keep", "separator", "until", "mode"},
     "directory": {"path", "state", "mode"},
     "link": {"path", "state", "target"},
@@ -83,7 +84,8 @@ def attributes_proven(declared: Entry, state: str, found: Entry) -> bool:
 def content_proven(declared: Entry, state: str, found: Entry) -> bool:
     """Return whether a file's text, or the keys in it, are as declared."""
     if state == "file":
-        return bool(found.get("sha256") == digest(declared["content"]))
+        wanted = declared["sha256"] if "sha256" in declared else digest(declared["content"])
+        return bool(found.get("sha256") == wanted)
     if state == "settings":
         return settings_proven(declared, found.get("lines"))
     return True

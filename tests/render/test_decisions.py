@@ -19,6 +19,15 @@ PACKAGES = (
     "libnvidia-container-tools",
     "libnvidia-container1",
 )
+
+
+def artifacts_of(role: str, what: str) -> str:
+    """Return by which expression the entry point artifacts of a role says what it wants."""
+    tasks = yaml.safe_load((REPOSITORY / "roles" / role / "tasks/artifacts.yml").read_text())
+    text = str(tasks[-1]["ansible.builtin.set_fact"][f"__{role}_{what}"])
+    return "(%s)" % text.removeprefix("{{").removesuffix("}}")
+
+
 EXPRESSIONS = {
     "disabled": "__enroot_apparmor_disabled",
     "load": "__enroot_apparmor_load_needed",
@@ -31,6 +40,10 @@ EXPRESSIONS = {
     "artifacts": f"__{TOOLKIT}_wanted_artifacts | map(attribute='filename') | list",
     "repository": f"__{TOOLKIT}_repository_text",
     "docker_install": "__docker_install_needed",
+    "docker_key": "__docker_key_needed",
+    "docker_artifacts": artifacts_of("docker", "artifacts") + " | map(attribute='name') | list",
+    "docker_asks": artifacts_of("docker", "install"),
+    "docker_settled": "__docker_settled if ansible_facts['docker'] is defined else none",
     "docker_settings": "__docker_settings",
     "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
     "containerd": "__docker_containerd_files | map(attribute='settings') | list",
@@ -67,6 +80,20 @@ def runtimes(release: str) -> dict[str, Any]:
     return node("Ubuntu", "24.04", packages={name: [{"name": name, "version": release}] for name in names})
 
 
+OWN_DOCKER = ("docker-ce", "docker-ce-cli", "docker-buildx-plugin", "containerd.io", "ca-certificates")
+DOCKER_KEY = "1500c1f56fa9e26b9b8f42452a553675796ade0807cdce11975eb98170b3a570"
+
+
+def own_docker(sha256: str = "", mode: str = "0644", owner: int = 0) -> dict[str, Any]:
+    """Return a node on which Docker's own packages are whole, and its key is as told."""
+    entry = {"kind": "file", "sha256": sha256, "mode": mode, "owner": owner, "group_name": "root"}
+    return node(
+        packages={name: [{"name": name, "version": "5:29.0"}] for name in OWN_DOCKER},
+        files={"/etc/apt/keyrings/slipway-docker.asc": entry} if sha256 else {},
+        docker={"settled": True, "keys": {}, "accounts": {}, "group": {"number": 990, "members": []}},
+    )
+
+
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
 NVIDIA = {"files": {KEY: {"sha256": "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"}}}
 SAME = installed(*["1.20.0-1"] * 4)
@@ -87,10 +114,21 @@ NODES = {
     "site": node(),
     "dnf": node("Rocky", "9.4", os_family="RedHat"),
     "docker_there": node(packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}),
+    "key": own_docker(DOCKER_KEY),
+    "key_gone": own_docker(),
+    "key_of_a_site": own_docker("0" * 64),
+    "key_open": own_docker(DOCKER_KEY, mode="0666"),
+    "key_closed": own_docker(DOCKER_KEY, mode="0600"),
+    "key_of_somebody": own_docker(DOCKER_KEY, owner=1000),
+    "key_unwanted": own_docker(),
     "newer_runtimes": runtimes("99.0-1"),
     "older_runtimes": runtimes("0.9-1"),
 }
+# Nothing but the key is to be looked at.
+SETTLED = {"artifacts_action": "fetch", "artifacts_all": False, "__docker_managed_files": [], "__docker_settings": {}}
 INPUTS = {
+    **{name: {**SETTLED, "docker_source": "docker"} for name in NODES if name.startswith("key")},
+    "key_unwanted": SETTLED,
     "files": {f"{TOOLKIT}_source": "files"},
     **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
     "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
@@ -197,6 +235,18 @@ def test_a_docker_that_is_there_is_still_configured_and_given_the_toolkit(decide
     conditions = {task["name"]: task["when"] for task in tasks}
     keep = "Keep files, group and configuration, and see what the daemons have to be told"
     assert conditions[keep] == "docker_state == 'present' and not __docker_settled", "whatever is installed"
+
+
+@pytest.mark.parametrize("name", [name for name in NODES if name.startswith("key")])
+def test_dockers_key_is_kept_without_a_package_being_touched(decided: Decided, name: str) -> None:
+    found = decided[name]
+    needed = name not in ("key", "key_unwanted")
+    assert (found["docker_key"], found["docker_settled"], found["docker_install"]) == (needed, not needed, False)
+    assert found["docker_artifacts"] == (["docker-key"] if needed else [])
+    place = {"path": "/etc/apt/keyrings/slipway-docker.asc", "filename": "docker.asc"}
+    asked = found["docker_asks"]
+    told = (asked.get("repository_keys", []), asked.get("packages", []), asked.get("not_started", []))
+    assert told == ([place] if needed else [], [], [])
 
 
 @pytest.mark.case("D10", "D11")

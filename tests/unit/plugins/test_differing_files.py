@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Callable
@@ -112,6 +113,16 @@ def test_drift(drift: Callable[[Path], Any], declared: list[dict[str, Any]], run
 )
 def test_what_facts_cannot_prove(declared: list[dict[str, Any]], tmp_path: Path, more: dict[str, Any]) -> None:
     assert differing([{**declared[0], **more}], tmp_path)
+
+
+@pytest.mark.parametrize("drift", [None, *DRIFTS[:5]])
+def test_a_file_by_its_checksum(
+    drift: Callable[[Path], Any] | None, declared: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    entry = {"path": declared[0]["path"], "sha256": hashlib.sha256(b"a\n").hexdigest()}
+    if drift:
+        drift(tmp_path)
+    assert differing([entry], tmp_path) == ([entry] if drift else [])
 
 
 def test_what_was_not_looked_at_differs(declared: list[dict[str, Any]]) -> None:
