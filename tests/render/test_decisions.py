@@ -95,7 +95,8 @@ def own_docker(sha256: str = "", mode: str = "0644", owner: int = 0) -> dict[str
 
 
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
-NVIDIA = {"files": {KEY: {"sha256": "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"}}}
+NVIDIAS_KEY = "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"
+NVIDIA = {"files": {KEY: {"kind": "file", "sha256": NVIDIAS_KEY, "mode": "0644", "owner": 0, "group_name": "root"}}}
 SAME = installed(*["1.20.0-1"] * 4)
 NODES = {
     "noble": node("Ubuntu", "24.04", apparmor=loaded("snap", restricts=True)),
@@ -105,6 +106,9 @@ NODES = {
     "amd": node(gpu={"vendor": "amd", "count": 4, "source": "pci"}),
     "bare": node(),
     "whole": node(packages=SAME, packages_held=list(PACKAGES), **NVIDIA),
+    "open_key": node(
+        packages=SAME, packages_held=list(PACKAGES), files={KEY: {**NVIDIA["files"][KEY], "mode": "0666"}}
+    ),
     "free": node(packages=SAME, packages_held=list(PACKAGES)[:3], **NVIDIA),
     "broken": node(packages=SAME, packages_held=list(PACKAGES), packages_broken=["libnvidia-container1"], **NVIDIA),
     "newer": node(packages=installed(*["1.21.0-1"] * 4), packages_held=list(PACKAGES), **NVIDIA),
@@ -213,6 +217,12 @@ def test_what_is_downloaded(decided: Decided) -> None:
     assert decided["bare"]["artifacts"] == ["nvidia-container-toolkit.asc"]
     assert decided["whole"]["artifacts"] == decided["site"]["artifacts"] == []
     assert decided["files"]["artifacts"] == [f"{package}_1.20.0-1_amd64.deb" for package in PACKAGES]
+
+
+def test_nvidias_key_is_for_root_to_write(decided: Decided) -> None:
+    found = decided["open_key"]
+    assert (found["key"], found["install"]) == (True, False)
+    assert (found["artifacts"], decided["whole"]["key"]) == (["nvidia-container-toolkit.asc"], False)
 
 
 def test_where_packages_come_from(decided: Decided) -> None:
