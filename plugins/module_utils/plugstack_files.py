@@ -27,7 +27,7 @@ PREFIX = ".slipway-plugstack-"
 
 
 def snapshot(path: str) -> dict[str, Any]:
-    """Return what stands at a path: {type: absent | link | file, target, text or base64, mode}."""
+    """Return what stands at a path: {type: absent | link | file, target, text or base64, mode, owner}."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -36,23 +36,24 @@ def snapshot(path: str) -> dict[str, Any]:
         return {"type": "link", "target": os.readlink(path)}
     with open(path, "rb") as stream:
         content = stream.read()
-    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    found = {"type": "file", "mode": f"{stat.S_IMODE(status.st_mode):04o}", "owner": status.st_uid}
     try:
-        return {"type": "file", "mode": mode, "text": content.decode()}
+        return {**found, "text": content.decode()}
     except UnicodeDecodeError:
-        return {"type": "file", "mode": mode, "base64": base64.b64encode(content).decode()}
+        return {**found, "base64": base64.b64encode(content).decode()}
 
 
 def wanted_snapshot(text: str | None) -> dict[str, Any]:
     """Return the snapshot of a planned text; None means that the entry goes."""
     if text is None:
         return {"type": "absent"}
-    mode = f"{MODE:04o}"
+    # Whoever runs this, which is root on a node.
+    wanted = {"type": "file", "mode": f"{MODE:04o}", "owner": os.geteuid()}
     try:
-        return {"type": "file", "mode": mode, "text": text.encode().decode()}
+        return {**wanted, "text": text.encode().decode()}
     except UnicodeEncodeError:
         content = text.encode("utf-8", "surrogateescape")
-        return {"type": "file", "mode": mode, "base64": base64.b64encode(content).decode()}
+        return {**wanted, "base64": base64.b64encode(content).decode()}
 
 
 def content_of(state: dict[str, Any]) -> bytes:
@@ -72,7 +73,7 @@ def apply(path: str, state: dict[str, Any], tree: Tree) -> None:
         link_atomically(path, state["target"])
     else:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        _replace(path, content_of(state), int(state.get("mode", "0644"), 8), included_directories(tree))
+        _replace(path, state, included_directories(tree))
 
 
 def included_directories(tree: Tree) -> set[str]:
@@ -102,10 +103,10 @@ def temporary_directories(path: str, included: set[str]) -> list[str]:
     return list(dict.fromkeys([*found[:1], own]))
 
 
-def _replace(path: str, content: bytes, mode: int, included: set[str]) -> None:
+def _replace(path: str, state: dict[str, Any], included: set[str]) -> None:
     directories = temporary_directories(path, included)
     for directory in directories:
-        temporary = _write(directory, content, mode)
+        temporary = _write(directory, state)
         try:
             os.rename(temporary, path)
         except OSError as error:
@@ -118,18 +119,18 @@ def _replace(path: str, content: bytes, mode: int, included: set[str]) -> None:
         return
 
 
-def _write(directory: str, content: bytes, mode: int) -> str:
+def _write(directory: str, state: dict[str, Any]) -> str:
     # What a run that was killed between writing and renaming left here.
     for leftover in glob.glob(os.path.join(glob.escape(directory), PREFIX + "*")):
         os.unlink(leftover)
     descriptor, temporary = tempfile.mkstemp(prefix=PREFIX, dir=directory)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+            stream.write(content_of(state))
             stream.flush()
             if os.geteuid() == 0:
-                os.fchown(stream.fileno(), 0, 0)
-            os.fchmod(stream.fileno(), mode)
+                os.fchown(stream.fileno(), int(state.get("owner", 0)), 0)
+            os.fchmod(stream.fileno(), int(state.get("mode", "0644"), 8))
             os.fsync(stream.fileno())
     except BaseException:
         os.unlink(temporary)

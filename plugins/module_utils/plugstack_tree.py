@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from ansible_collections.slipway.containers.plugins.module_utils import plugstack
@@ -82,8 +83,13 @@ def describe(tree: Tree, names: list[str]) -> list[dict[str, object]]:
     ]
 
 
-def find_problems(tree: Tree, plugin_directory: str | None, configless: bool) -> list[dict[str, str]]:
-    """Return everything about a tree that breaks commands, or will, as {file, problem}."""
+def find_problems(
+    tree: Tree, plugin_directory: str | None, configless: bool, owners: Container[int] = (0,)
+) -> list[dict[str, str]]:
+    """Return everything about a tree that breaks commands, or will, or lets others in, as {file, problem}.
+
+    What slurmd loads as root may belong to one of the ``owners``.
+    """
     found: list[tuple[str, str]] = []
     seen: set[str] = set()
     for file in tree.files:
@@ -91,16 +97,16 @@ def find_problems(tree: Tree, plugin_directory: str | None, configless: bool) ->
             found.append((file.path, "is included more than once"))
             continue
         seen.add(file.path)
-        found += [(file.path, problem) for problem in _readability(file)]
+        found += [(file.path, problem) for problem in _readability(file, owners)]
         for line in file.lines:
             found += [(file.path, problem) for problem in plugstack.line_problems(line)]
-            found += [(file.path, problem) for problem in _missing_plugin(line, plugin_directory)]
+            found += [(file.path, problem) for problem in _plugin_problems(line, plugin_directory, owners)]
     found += _include_problems(tree, configless)
     found += _duplicates(tree)
     return [{"file": path, "problem": problem} for path, problem in dict.fromkeys(found)]
 
 
-def _readability(file: File) -> list[str]:
+def _readability(file: File, owners: Container[int]) -> list[str]:
     if file.text is None:
         return ["cannot be read"]
     problems = []
@@ -109,7 +115,18 @@ def _readability(file: File) -> list[str]:
     closed = closed_directory(file.path)
     if closed:
         problems.append(f"lies in {closed}, which ordinary users cannot enter")
+    writers = _writers(file.path, owners)
+    if writers:
+        problems.append(f"names what slurmd loads as root, and others may write it ({writers})")
     return problems
+
+
+def _writers(path: str, owners: Container[int]) -> str:
+    """Return mode and owner of a file that others than its owners may write, empty where nobody else may."""
+    status = os.stat(path)
+    if status.st_uid in owners and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return ""
+    return f"mode {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid}"
 
 
 def closed_directory(path: str) -> str:
@@ -124,18 +141,23 @@ def closed_directory(path: str) -> str:
     return ""
 
 
-def _missing_plugin(line: plugstack.Line, plugin_directory: str | None) -> list[str]:
-    if line.kind != "required":
+def _plugin_problems(line: plugstack.Line, plugin_directory: str | None, owners: Container[int]) -> list[str]:
+    if line.kind not in plugstack.FLAGS:
         return []
     target = line.target.rstrip("\r")
     if not target.startswith("/") and not plugin_directory:
         return []
     path = target if target.startswith("/") else os.path.join(plugin_directory or "", target)
+    required = line.kind == "required"
     if not os.path.exists(path):
-        return [f"line {line.number}: requires {path}, which does not exist: every job is refused"]
-    if not os.stat(path).st_mode & stat.S_IROTH or closed_directory(path):
-        return [f"line {line.number}: requires {path}, which ordinary users cannot read"]
-    return []
+        return [f"line {line.number}: requires {path}, which does not exist: every job is refused"] if required else []
+    problems = []
+    if required and (not os.stat(path).st_mode & stat.S_IROTH or closed_directory(path)):
+        problems.append(f"line {line.number}: requires {path}, which ordinary users cannot read")
+    writers = _writers(path, owners)
+    if writers:
+        problems.append(f"line {line.number}: slurmd loads {path} as root, and others may write it ({writers})")
+    return problems
 
 
 def _include_problems(tree: Tree, configless: bool) -> list[tuple[str, str]]:

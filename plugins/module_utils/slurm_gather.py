@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.slipway.containers.plugins.module_utils import (
@@ -189,6 +191,17 @@ def find_headers(host: Host, prefix: str) -> dict[str, str | None]:
     return {"directory": None, "version": None}
 
 
+def trusted_owners(values: Mapping[str, str]) -> set[int]:
+    """Return whose files slurmd may load as root: root's, and SlurmUser's, which says in slurm.conf what root starts.
+
+    sackd writes what it has fetched as SlurmUser.
+    """
+    found = {0, os.geteuid()}
+    with suppress(KeyError):
+        found.add(pwd.getpwnam(values.get("slurmuser", "root")).pw_uid)
+    return found
+
+
 def plugstack_facts(
     host: Host,
     config: Mapping[str, Any],
@@ -203,7 +216,7 @@ def plugstack_facts(
     path = os.path.join(config["directory"], values.get("plugstackconfig", "plugstack.conf"))
     tree = plugstack_tree.read_tree(host.at(path))
     configless = config["source"] == "configless" or slurm_config.enables_configless(dict(values))
-    problems = plugstack_tree.find_problems(tree, plugin_directory, configless)
+    problems = plugstack_tree.find_problems(tree, plugin_directory, configless, trusted_owners(values))
     if ignored:
         problems.append(
             {"file": ignored, "problem": "commands read this file, not the configuration that slurmd fetched"}

@@ -15,7 +15,7 @@ description:
   - A glob's included symbolic link that registers nothing else is removed; other included files are edited.
     An include that names one file which registers nothing else is taken out, and the file stays.
     An include that is left matching nothing stays.
-  - Every file is written outside the directories that an include names, synced and renamed, mode 0644,
+  - Every file is written outside the directories that an include names, synced and renamed, root's and mode 0644,
     so that no command reads half a file. Files that lose a registration are written first.
   - A plugstack.conf that is a symbolic link stays one; the file that it leads to is changed.
 options:
@@ -93,7 +93,7 @@ backups:
   returned: success
 previous:
   description:
-    - What stood at each changed path, {path - {type, mode, text or base64, target}}; type is file, link or
+    - What stood at each changed path, {path - {type, mode, owner, text or base64, target}}; type is file, link or
       absent.
     - Empty when nothing changed. Give it to O(state=restored) to undo exactly this call.
   type: dict
@@ -153,7 +153,7 @@ def planned_states(module, tree):
         gone = text == "" and path == tree.main and is_ours(tree.files[0].lines, module.params["plugin"])
         states[place if path == tree.main else path] = plugstack_files.wanted_snapshot(None if gone else text)
     if wanted and place not in states:
-        # Repairs a wrong mode.
+        # Repairs a wrong mode or owner.
         states[place] = plugstack_files.wanted_snapshot(tree.files[0].text)
     return states, names
 

@@ -28,7 +28,12 @@ options:
       - It is written beside O(path), proven there, and renamed to O(path) when proven and deleted when not, so that a
         plugin in use is never replaced by one that does not load.
     type: str
-  sha256: {description: Checksum that the file must have; not compared when empty., type: str, default: ''}
+  sha256:
+    description:
+      - Checksum that the file must have; not compared when empty.
+      - A file that has it is made root's, mode 0644, for ordinary users must read it and nobody else may write it.
+    type: str
+    default: ''
   link: {description: Fixed path that becomes a symbolic link to O(path)., type: path}
   switch: {description: Whether to switch O(link) when proven., type: bool, default: false}
   option: {description: Option that the plugin offers., type: str, default: container-image}
@@ -76,6 +81,7 @@ link_after: {description: Where O(link) leads; in check mode would lead., type: 
 
 import base64
 import os
+import stat
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import (
@@ -93,6 +99,7 @@ from ansible_collections.slipway.containers.plugins.module_utils.files import (
 )
 
 CANDIDATE = "candidate.so"
+MODE = 0o644
 
 
 def find_slurm():
@@ -153,6 +160,21 @@ def prove(module, slurm, path):
         return spank_proof.prove_by_help(programs, config, public, subject)
 
 
+def own(module):
+    """Give the file the owner and mode that it would have been written with; returns whether that is a change."""
+    path = module.params["path"]
+    status = os.stat(path)
+    if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (os.geteuid(), os.getegid(), MODE):
+        return False
+    if not module.check_mode:
+        try:
+            os.chown(path, os.geteuid(), os.getegid())
+            os.chmod(path, MODE)
+        except OSError as error:
+            module.fail_json(msg=f"cannot set owner and mode of {path}: {error.strerror}")
+    return True
+
+
 def switch(module, link):
     """Point the fixed path at the plugin; returns whether that is a change."""
     path = module.params["path"]
@@ -178,7 +200,7 @@ def place(module, slurm):
     candidate = os.path.join(os.path.dirname(path), CANDIDATE)
     try:
         make_directories(os.path.dirname(path))
-        write_atomically(candidate, base64.b64decode(module.params["content"]), 0o644, os.geteuid(), os.getegid())
+        write_atomically(candidate, base64.b64decode(module.params["content"]), MODE, os.geteuid(), os.getegid())
         found, expected = sha256_of(candidate), module.params["sha256"].lower()
         if expected and found != expected:
             proof = spank_proof.Proof(False, "", f"what was sent has the checksum {found}, expected is {expected}", "")
@@ -222,6 +244,9 @@ def main():
         other = f"{path} has the checksum {found}, expected is {expected}"
         cause = f"{path} does not exist" if found is None else other
         module.exit_json(proven=False, proof="", cause=cause, slurm_version=None, **result)
+    # Ordinary users prove it, so they must be able to read it first.
+    if expected and found == expected:
+        result["changed"] = own(module)
     slurm = find_slurm()
     proof = place(module, slurm) if brought else prove(module, slurm, path)
     if brought and proof.proven:

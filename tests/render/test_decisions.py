@@ -48,6 +48,7 @@ EXPRESSIONS = {
     "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
     "containerd": "__docker_containerd_files | map(attribute='settings') | list",
     "toolkit_settings": f"__{TOOLKIT}_docker_settings if __{TOOLKIT}_docker_found else {{}}",
+    "pyxis_is_here": "__pyxis_is_here",
     "enroot_install": "__enroot_install_needed",
     "apptainer_install": "__apptainer_install_needed",
 }
@@ -94,6 +95,14 @@ def own_docker(sha256: str = "", mode: str = "0644", owner: int = 0) -> dict[str
     )
 
 
+PLUGIN = "/usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so"
+
+
+def with_plugin(mode: str, owner: int = 0) -> dict[str, Any]:
+    """Return a node that has the build of pyxis that is wanted, with such a mode and owner."""
+    return node(files={PLUGIN: {"kind": "file", "sha256": "0", "mode": mode, "owner": owner, "group_name": "root"}})
+
+
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
 NVIDIAS_KEY = "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"
 NVIDIA = {"files": {KEY: {"kind": "file", "sha256": NVIDIAS_KEY, "mode": "0644", "owner": 0, "group_name": "root"}}}
@@ -125,6 +134,10 @@ NODES = {
     "key_closed": own_docker(DOCKER_KEY, mode="0600"),
     "key_of_somebody": own_docker(DOCKER_KEY, owner=1000),
     "key_unwanted": own_docker(),
+    "plugin": with_plugin("0644"),
+    "plugin_open": with_plugin("0666"),
+    "plugin_closed": with_plugin("0600"),
+    "plugin_of_somebody": with_plugin("0644", owner=1000),
     "newer_runtimes": runtimes("99.0-1"),
     "older_runtimes": runtimes("0.9-1"),
 }
@@ -133,6 +146,7 @@ SETTLED = {"artifacts_action": "fetch", "artifacts_all": False, "__docker_manage
 INPUTS = {
     **{name: {**SETTLED, "docker_source": "docker"} for name in NODES if name.startswith("key")},
     "key_unwanted": SETTLED,
+    **{name: {"__pyxis_build": {"sha256": "0"}} for name in NODES if name.startswith("plugin")},
     "files": {f"{TOOLKIT}_source": "files"},
     **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
     "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
@@ -257,6 +271,11 @@ def test_dockers_key_is_kept_without_a_package_being_touched(decided: Decided, n
     asked = found["docker_asks"]
     told = (asked.get("repository_keys", []), asked.get("packages", []), asked.get("not_started", []))
     assert told == ([place] if needed else [], [], [])
+
+
+def test_a_plugin_that_others_may_write_is_not_what_is_wanted(decided: Decided) -> None:
+    here = {name: decided[name]["pyxis_is_here"] for name in NODES if name.startswith("plugin")}
+    assert [name for name, found in here.items() if found] == ["plugin"]
 
 
 @pytest.mark.case("D10", "D11")

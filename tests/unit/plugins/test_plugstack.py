@@ -85,11 +85,24 @@ def test_equal_in_other_spacing_is_left_alone(plugstack, etc):
     assert not plugstack()["changed"]
 
 
-def test_wrong_mode_is_repaired(plugstack, etc):
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o666])
+def test_wrong_mode_is_repaired(plugstack, etc, mode):
     (etc / "plugstack.conf").write_text(LINE)
-    (etc / "plugstack.conf").chmod(0o600)
+    (etc / "plugstack.conf").chmod(mode)
     assert plugstack()["changed"]
     assert (etc / "plugstack.conf").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_wrong_owner_is_repaired_and_comes_back(plugstack, etc):
+    (etc / "plugstack.conf").write_text(LINE)
+    os.chown(etc / "plugstack.conf", 1000, 0)
+    result = plugstack()
+    assert result["changed"] and (etc / "plugstack.conf").stat().st_uid == 0
+    assert not plugstack()["changed"]
+    assert plugstack(state="restored", previous=result["previous"])["changed"]
+    assert (etc / "plugstack.conf").stat().st_uid == 1000
+    assert not plugstack(state="restored", previous=result["previous"])["changed"]
 
 
 def test_vendor_registrations_are_resolved_and_come_back(plugstack, etc, tmp_path):

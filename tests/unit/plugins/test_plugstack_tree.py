@@ -105,6 +105,29 @@ def test_problems(tree, tmp_path):
         assert expected in text
 
 
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_what_others_may_write(tree, tmp_path, mode):
+    found = tree(**{"plugstack.conf": f"required {tmp_path}/a.so\noptional {tmp_path}/b.so\n", "a.so": "", "b.so": ""})
+    assert problems(found) == []
+    for name in ("plugstack.conf", "a.so", "b.so"):
+        (tmp_path / name).chmod(mode)
+    told = f"others may write it (mode {mode:04o}, owner {os.geteuid()})"
+    assert problems(found) == [
+        f"names what slurmd loads as root, and {told}",
+        f"line 1: slurmd loads {tmp_path}/a.so as root, and {told}",
+        f"line 2: slurmd loads {tmp_path}/b.so as root, and {told}",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_whose_files_they_may_be(tree, tmp_path):
+    found = tree(**{"plugstack.conf": f"required {tmp_path}/a.so\n", "a.so": ""})
+    os.chown(tmp_path / "plugstack.conf", 64030, 0)
+    os.chown(tmp_path / "a.so", 64030, 0)
+    assert [problem.rpartition(" (")[2] for problem in problems(found)] == ["mode 0644, owner 64030)"] * 2
+    assert plugstack_tree.find_problems(found, None, False, {0, 64030}) == []
+
+
 def test_configless_does_not_hand_out_patterns(tree, tmp_path):
     relative = tree(**{"plugstack.conf": "include d/*.conf\n"})
     assert "does not hand out" in problems(relative, configless=True)[0]

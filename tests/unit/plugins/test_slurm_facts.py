@@ -1,6 +1,7 @@
 """slurm_facts on hosts made of files, with programs that say what real ones said."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.slipway.containers.plugins.module_utils import slurm_gather, slurm_host
@@ -96,6 +97,14 @@ def test_local_configuration_in_a_prefix(host):
     assert facts["plugstack"]["file"] == "/opt/slurm/etc/plug/stack.conf"
     assert facts["plugstack"]["registrations"][0]["arguments"] == ["runtime_path=/r"]
     assert any("does not exist" in entry["problem"] for entry in facts["plugstack"]["problems"])
+
+
+def test_whose_files_slurmd_may_load(monkeypatch):
+    accounts = {"root": SimpleNamespace(pw_uid=0), "slurm": SimpleNamespace(pw_uid=64030)}
+    monkeypatch.setattr(slurm_gather.pwd, "getpwnam", lambda name: accounts[name])
+    ours = {0, os.geteuid()}
+    assert slurm_gather.trusted_owners({}) == slurm_gather.trusted_owners({"slurmuser": "nobody-knows"}) == ours
+    assert slurm_gather.trusted_owners({"slurmuser": "slurm"}) == {*ours, 64030}
 
 
 def test_exported_directory_is_shared(host):

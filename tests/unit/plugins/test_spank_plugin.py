@@ -95,6 +95,23 @@ def test_what_is_there_is_not_replaced_by_the_same(run_module, node, plugin_file
     assert os.stat(path).st_ino == inode
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o666])
+def test_mode_and_owner_are_set_before_the_proof(run_module, node, mode):
+    path = node(srun='test "$(stat -c %a $(dirname $0)/spank_pyxis.so)" = 644 && ' + GOOD)
+    os.chmod(path, mode)
+    if os.geteuid() == 0:
+        os.chown(path, 1000, 1000)
+    found = run_module("spank_plugin", path=path)
+    assert not found["proven"] and not found["changed"], "without a checksum it is somebody else's"
+    given = {"path": path, "sha256": found["sha256"]}
+    assert run_module("spank_plugin", check=True, **given)["changed"]
+    assert os.stat(path).st_mode & 0o777 == mode
+    result = run_module("spank_plugin", **given)
+    assert result["proven"] and result["changed"] and not result["needs_copy"]
+    assert (os.stat(path).st_uid, os.stat(path).st_gid) == (os.geteuid(), os.getegid())
+    assert not run_module("spank_plugin", **given)["changed"]
+
+
 @pytest.mark.parametrize(
     ("programs", "cause"),
     [
