@@ -23,7 +23,8 @@ ENVIRONMENT = {
 OTHERS_STAY = ["-o", "APT::Get::Upgrade-By-Source-Package=false"]
 CONFIGURATION_OPTIONS = ["--force-confdef", "--force-confold", "--force-confmiss"]
 
-# How long to wait (seconds) before each further look at a mirror whose lists do not fit its Release.
+# How long to wait (seconds) before each further look at a mirror whose lists do not fit its Release, or whose packages
+# do not fit its lists.
 MIRROR_PAUSES = (5, 15, 30)
 
 
@@ -123,22 +124,24 @@ class Apt:
         command += ["--no-remove"] if packages else []
         command += ["--reinstall"] if params["reinstall"] else []
         command += ["install", *files, *packages]
-        code, output = self.run(command)
-        if code and tools.lists_are_stale(output):
-            # What went wrong with the lists is why the second try failed like the first.
+        code, told = self.run(command)
+        output = told
+        # One update at once, and while a mirror is being brought up to date further ones after a while.
+        for pause in (0, *MIRROR_PAUSES):
+            stale = tools.lists_are_stale(told) or tools.mirror_is_changing(told)
+            if not code or not stale or (pause and not tools.mirror_is_changing(output)):
+                break
+            if pause:
+                time.sleep(pause)
             updated = self.update()
-            code, output = self.run(command)
-            output = updated + output if code else output
+            code, told = self.run(command)
+            # What went wrong with the lists is why the next try failed like the first.
+            output = updated + told if code else told
         return code, output
 
     def update(self) -> str:
-        """Read the repositories' lists anew; a mirror that is being brought up to date is given a while."""
-        for pause in (*MIRROR_PAUSES, 0):
-            output = self.run_unlocked(["apt-get", "-y", *self.sources, *self.lock, "update"])[1]
-            if not tools.mirror_is_changing(output):
-                break
-            time.sleep(pause)
-        return output
+        """Read the repositories' lists anew; returns what was printed."""
+        return self.run_unlocked(["apt-get", "-y", *self.sources, *self.lock, "update"])[1]
 
     @contextmanager
     def released(self) -> Iterator[None]:

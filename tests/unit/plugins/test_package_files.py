@@ -155,12 +155,44 @@ def test_a_mirror_that_is_being_brought_up_to_date_is_given_a_while(
     changing = recorded("apt-2.6.1/%s.txt" % sign)
     pauses: list[float] = []
     monkeypatch.setattr(apt.time, "sleep", pauses.append)
-    # The package itself, then twice the lists.
-    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/hash-mismatch.txt")), (0, "")]
+    # The package itself, then twice the lists, without which it is not known.
+    unknown = (100, recorded("apt-2.6.1/unlocatable.txt"))
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/hash-mismatch.txt")), unknown, unknown, (0, "")]
     node.answers[UPDATE] = [(100, changing), (100, changing), (0, "")]
     assert run_module("package_files", packages=["jq"])["changed"]
-    assert node.changes() == [INSTALL + " jq", UPDATE, UPDATE, UPDATE, INSTALL + " jq"]
+    assert node.changes() == [INSTALL + " jq", *[UPDATE, INSTALL + " jq"] * 3]
     assert pauses == list(apt.MIRROR_PAUSES[:2])
+
+
+@pytest.mark.case("N15")
+@pytest.mark.parametrize("sign", ["mirror-in-sync", "hash-mismatch"])
+def test_a_package_that_does_not_fit_whole_lists_is_given_a_while(
+    monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node, recorded: Callable[[str], str], sign: str
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(apt.time, "sleep", pauses.append)
+    # Both say the same of a list and of a package.
+    torn = (100, recorded("apt-2.6.1/%s.txt" % sign).replace("/./Packages", "/./jq_1.6-2.1_amd64.deb"))
+    node.answers[INSTALL] = [torn, torn, torn, (0, "")]
+    assert run_module("package_files", packages=["jq"])["changed"]
+    assert node.changes() == [INSTALL + " jq", *[UPDATE, INSTALL + " jq"] * 3]
+    assert pauses == list(apt.MIRROR_PAUSES[:2])
+    node.answers[INSTALL] = [torn]
+    assert "a mirror is being changed, or is damaged: " in run_module("package_files", packages=["jq"])["msg"]
+
+
+def test_a_torn_mirror_of_others_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node, recorded: Callable[[str], str]
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(apt.time, "sleep", pauses.append)
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/unlocatable.txt")), (0, "")]
+    node.answers[UPDATE] = [(100, recorded("apt-2.6.1/mirror-in-sync.txt"))]
+    assert run_module("package_files", packages=["jq"])["changed"]
+    node.answers[INSTALL] = [(100, recorded("apt-2.6.1/unlocatable.txt")), (100, recorded("apt-2.6.1/disk-full.txt"))]
+    assert "the disk is full" in run_module("package_files", packages=["jq"])["msg"]
+    assert node.changes() == [INSTALL + " jq", UPDATE, INSTALL + " jq"] * 2
+    assert pauses == []
 
 
 @pytest.mark.case("N15")
