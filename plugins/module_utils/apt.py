@@ -98,7 +98,11 @@ class Apt:
         if set(self.status()[1]) & {os.path.basename(path).split("_")[0] for path in files}:
             # A half-unpacked package must be unpacked again from its file before apt works at all.
             self.run(["dpkg", *CONFIGURATION_OPTIONS, "--force-depends", "--unpack", *files])
-            self.run(["apt-get", "-y", *self.sources, *self.lock, *self.configuration, "--fix-broken", "install"])
+            # The lists of a repository that is carried begin empty, and then apt would mend by removing.
+            if self.sources:
+                self.update()
+            options = [*self.sources, *self.lock, *self.configuration]
+            self.run(["apt-get", "-y", *options, "--no-remove", "--fix-broken", "install"])
 
     def install(self) -> str:
         """Install everything in one transaction."""

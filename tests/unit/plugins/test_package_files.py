@@ -287,6 +287,26 @@ def test_a_half_unpacked_package_of_ours_is_unpacked_again(run_module: Run, node
     ]
 
 
+def test_what_is_half_unpacked_is_mended_from_the_repository_that_is_carried(
+    monkeypatch: pytest.MonkeyPatch, run_module: Run, node: Node, tmp_path: Path
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **options: Any) -> tuple[int, str, str]:
+        commands.append(command)
+        return node.run_command(command, **options)
+
+    monkeypatch.setattr(AnsibleModule, "tmpdir", str(tmp_path))
+    monkeypatch.setattr(AnsibleModule, "run_command", staticmethod(run))
+    node.answers["dpkg-query"] = [(0, "enroot\t4.1.2-1\tamd64\thalf-installed\treinstreq\n")]
+    run_module("package_files", files=["/tmp/enroot_4.1.2-1_amd64.deb"], repository="/srv/carried")
+    asked = [command for command in commands if command[0] == "apt-get"]
+    assert [command[-1] for command in asked[:2]] == ["update", "install"], "without lists nothing can be mended"
+    assert "Dir::State::lists=%s/lists" % tmp_path in asked[0]
+    # Nothing of others is removed to make what is broken whole.
+    assert {"--no-remove", "--fix-broken"} < set(asked[1])
+
+
 def test_somebody_elses_broken_package_is_left_to_them(run_module: Run, node: Node) -> None:
     node.answers["dpkg-query"] = [(0, "nvidia-dkms-550\t1\tamd64\thalf-configured\tok\n")]
     run_module("package_files", files=["/tmp/enroot_4.1.2-1_amd64.deb"])
