@@ -116,13 +116,20 @@ class Dnf:
 
     def install(self) -> str:
         """Install everything in one transaction; what is there already is unpacked again by a second one."""
+        params = self.module.params
         new, same = self.sort_files()
-        wanted = [os.path.abspath(path) for path in new] + self.module.params["packages"]
+        again = [os.path.abspath(path) for path in same] + self.there() if params["reinstall"] else []
+        wanted = [os.path.abspath(path) for path in new] + params["packages"]
         output = self.transaction("install", wanted) if wanted else ""
-        if same and self.module.params["reinstall"]:
+        if again:
             # This also ends a state in which two versions are in rpm's database, which a killed rpm leaves.
-            output += self.transaction("reinstall", [os.path.abspath(path) for path in same])
+            output += self.transaction("reinstall", again)
         return output
+
+    def there(self) -> list[str]:
+        """Return those packages that are there already: to install them changes nothing of them."""
+        # One by one, for a name with a version is answered by the name alone.
+        return [name for name in self.module.params["packages"] if self.query(name)]
 
     def installed(self) -> list[str]:
         """Return which of the packages are there."""

@@ -393,6 +393,16 @@ def test_dnf_unpacks_again_what_is_there(run_module: Run, rocky: Node) -> None:
     assert rocky.changes() == ["dnf -y reinstall " + RPM]
 
 
+def test_dnf_unpacks_packages_of_a_repository_again(run_module: Run, rocky: Node) -> None:
+    """Files of runc are gone; docker is there as well, and what is not is only installed."""
+    there = {"docker-25.0-1": (0, "docker\t25.0-1\tx86_64\n"), "runc": (0, "runc\t1.2-1\tx86_64\n")}
+    rocky.answers = {**{"rpm --query " + name: [answer] for name, answer in there.items()}, **rocky.answers}
+    run_module("package_files", packages=["docker-25.0-1", "x", "runc"])
+    assert rocky.changes() == [DNF + " docker-25.0-1 x runc"]
+    run_module("package_files", packages=["docker-25.0-1", "x", "runc"], reinstall=True)
+    assert rocky.changes()[1:] == [DNF + " docker-25.0-1 x runc", "dnf -y reinstall docker-25.0-1 runc"]
+
+
 @pytest.mark.parametrize("case", ["unlocatable", "unmet-missing", "not-found-404", "file-gone"])
 def test_dnf_reads_repositories_anew_once(
     run_module: Run, rocky: Node, recorded: Callable[[str], str], case: str
