@@ -40,6 +40,7 @@ EXPRESSIONS = {
     "artifacts": f"__{TOOLKIT}_wanted_artifacts | map(attribute='filename') | list",
     "repository": f"__{TOOLKIT}_repository_text",
     "docker_install": "__docker_install_needed",
+    "docker_packages": "[__docker_installation['packages'], __docker_installation['reinstall']]",
     "docker_key": "__docker_key_needed",
     "docker_artifacts": artifacts_of("docker", "artifacts") + " | map(attribute='name') | list",
     "docker_asks": artifacts_of("docker", "install"),
@@ -127,6 +128,19 @@ NODES = {
     "site": node(),
     "dnf": node("Rocky", "9.4", os_family="RedHat"),
     "docker_there": node(packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}),
+    "runc_broken": node(
+        packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}, packages_broken=["runc"]
+    ),
+    "runc_of_amazon": node(
+        "Amazon",
+        "2023",
+        os_family="RedHat",
+        packages={name: [{"name": name, "version": "25.0.8"}] for name in ("docker", "containerd")},
+        packages_broken=["runc", "containerd"],
+    ),
+    "runc_of_others": node(
+        packages={name: [{"name": name, "version": "5:29.0"}] for name in OWN_DOCKER}, packages_broken=["runc"]
+    ),
     "key": own_docker(DOCKER_KEY),
     "key_gone": own_docker(),
     "key_of_a_site": own_docker("0" * 64),
@@ -259,6 +273,13 @@ def test_a_docker_that_is_there_is_still_configured_and_given_the_toolkit(decide
     conditions = {task["name"]: task["when"] for task in tasks}
     keep = "Keep files, group and configuration, and see what the daemons have to be told"
     assert conditions[keep] == "docker_state == 'present' and not __docker_settled", "whatever is installed"
+
+
+def test_what_the_distributions_docker_stands_on_is_mended(decided: Decided) -> None:
+    assert decided["docker_there"]["docker_packages"] == [[], False]
+    assert decided["runc_broken"]["docker_packages"] == [["ca-certificates", "docker.io", "docker-cli", "runc"], True]
+    assert decided["runc_of_amazon"]["docker_packages"] == [["containerd", "docker", "runc"], True]
+    assert decided["runc_of_others"]["docker_install"] is False, "docker-ce brings its own"
 
 
 @pytest.mark.parametrize("name", [name for name in NODES if name.startswith("key")])
