@@ -49,6 +49,8 @@ EXPRESSIONS = {
     "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
     "containerd": "__docker_containerd_files | map(attribute='settings') | list",
     "toolkit_settings": f"__{TOOLKIT}_docker_settings if __{TOOLKIT}_docker_found else {{}}",
+    "hooks_gone": "__enroot_managed_files | selectattr('path', 'search', 'hooks.d')"
+    " | selectattr('state', 'eq', 'absent') | map(attribute='path') | sort",
     "pyxis_is_here": "__pyxis_is_here",
     "enroot_install": "__enroot_install_needed",
     "apptainer_install": "__apptainer_install_needed",
@@ -94,6 +96,16 @@ def own_docker(sha256: str = "", mode: str = "0644", owner: int = 0) -> dict[str
         files={"/etc/apt/keyrings/slipway-docker.asc": entry} if sha256 else {},
         docker={"settled": True, "keys": {}, "accounts": {}, "group": {"number": 990, "members": []}},
     )
+
+
+# Links, and where they lead.
+HOOKS_ENABLED = "/etc/enroot/hooks.d/"
+SHIPPED = "/usr/share/enroot/hooks.d/"
+HOOKS = {
+    **{name: SHIPPED + name for name in ("10-home.sh", "50-sharp.sh", "50-slurm-pmi.sh", "60-site.sh", "61-kept.sh")},
+    "62-other-name.sh": SHIPPED + "60-site.sh",
+    "63-elsewhere.sh": "/srv/63-elsewhere.sh",
+}
 
 
 PLUGIN = "/usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so"
@@ -148,6 +160,7 @@ NODES = {
     "key_closed": own_docker(DOCKER_KEY, mode="0600"),
     "key_of_somebody": own_docker(DOCKER_KEY, owner=1000),
     "key_unwanted": own_docker(),
+    "hooks": node(files={HOOKS_ENABLED + name: {"kind": "link", "target": to} for name, to in HOOKS.items()}),
     "plugin": with_plugin("0644"),
     "plugin_open": with_plugin("0666"),
     "plugin_closed": with_plugin("0600"),
@@ -160,6 +173,7 @@ SETTLED = {"artifacts_action": "fetch", "artifacts_all": False, "__docker_manage
 INPUTS = {
     **{name: {**SETTLED, "docker_source": "docker"} for name in NODES if name.startswith("key")},
     "key_unwanted": SETTLED,
+    "hooks": {"enroot_hooks": ["50-slurm-pmi.sh", "61-kept.sh"]},
     **{name: {"__pyxis_build": {"sha256": "0"}} for name in NODES if name.startswith("plugin")},
     "files": {f"{TOOLKIT}_source": "files"},
     **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
@@ -292,6 +306,13 @@ def test_dockers_key_is_kept_without_a_package_being_touched(decided: Decided, n
     asked = found["docker_asks"]
     told = (asked.get("repository_keys", []), asked.get("packages", []), asked.get("not_started", []))
     assert told == ([place] if needed else [], [], [])
+
+
+def test_a_hook_that_is_not_wanted_any_more_is_disabled(decided: Decided) -> None:
+    names = ("50-mig-config.sh", "50-sharp.sh", "50-slurm-pytorch.sh", "60-site.sh")
+    assert decided["hooks"]["hooks_gone"] == [HOOKS_ENABLED + name for name in names]
+    # By default two of the four that upstream ships are enabled.
+    assert decided["bare"]["hooks_gone"] == [HOOKS_ENABLED + name for name in names[:2]]
 
 
 def test_a_plugin_that_others_may_write_is_not_what_is_wanted(decided: Decided) -> None:
