@@ -17,6 +17,7 @@ CHECK = Check(
     step="host",
     cause="a mount is missing on this node, or its server does not answer",
     fix="findmnt PATH; systemctl list-units '*.mount' --failed; mount PATH",
+    after=("N-30",),
 )
 
 

@@ -15,7 +15,7 @@ CHECK = Check(
     step="host",
     cause="an unattended upgrade or an interrupted install on this node",
     fix="playbooks/site.yml; hold the packages: apt-mark hold",
-    after=("N-05",),
+    after=("N-05", "N-28"),
 )
 
 

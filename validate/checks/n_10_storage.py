@@ -18,7 +18,7 @@ CHECK = Check(
     step="host",
     cause="a disk is not mounted, a path lies on a shared file system, or its parent is not open to users",
     fix="findmnt -T PATH; ls -ld PATH; mount the disk, then playbooks/site.yml, which chooses it again",
-    after=("N-05",),
+    after=("N-05", "N-28"),
 )
 
 
