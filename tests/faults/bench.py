@@ -44,7 +44,7 @@ findmnt --noheadings --raw --output TARGET,FSTYPE,OPTIONS | grep -v '^/\(sys\|pr
 ls -l /dev | grep -o 'nvidia.*'
 systemctl list-units --failed --plain --no-legend | grep -o '^[^ ]*'
 for unit in slurmd slurmctld munge docker docker-registry; do echo $unit $(systemctl is-active $unit); done
-iptables --list-rules INPUT 2> /dev/null
+for chain in INPUT OUTPUT; do iptables --list-rules $chain 2> /dev/null; done
 ls -A /scratch/slipway/enroot/data /tmp | grep -v '^systemd-private'
 """
 

@@ -17,6 +17,7 @@ CHECK = Check(
     step="sample",
     cause="a script calls Slurm's commands or waits for a file system; a failing epilog drains the node",
     fix="run it as root with SLURM_JOB_ID and SLURM_JOB_USER set; bash -x SCRIPT",
+    after=("N-30",),
     needs=("root",),
     seconds=60,
 )

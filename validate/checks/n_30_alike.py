@@ -11,7 +11,7 @@ from typing import Any
 
 from validate import reading
 from validate.model import Check, Context, Finding, failed, majority, passed
-from validate.probing import Node
+from validate.probing import NOT_STARTED, Node
 
 CHECK = Check(
     id="N-30",
@@ -20,6 +20,7 @@ CHECK = Check(
     step="host",
     cause="the node was set up otherwise than the others of its kind",
     fix="compare the node with another one",
+    seconds=30,
 )
 
 
@@ -37,6 +38,10 @@ PARTS = {
         "names that resolve", "DNS or /etc/hosts of this node is broken",
         "getent hosts NAME; resolvectl status; /etc/resolv.conf, /etc/hosts",
     ),
+    "address": (
+        "address of the controller", "/etc/hosts or DNS of this node has another address for the controller",
+        "getent hosts CONTROLLER, here and on another node; /etc/hosts",
+    ),
     "mtu": (
         "MTU towards the submit host", "the interface was set up with another MTU: large messages are lost",
         "ip link; set the MTU of the other nodes in the network's configuration",
@@ -49,7 +54,12 @@ PARTS = {
 }  # fmt: skip
 
 
+LATER = ("address",)
 UNKNOWN = "unknown here"
+UNREACHED = (
+    "this node does not reach slurmctld: /etc/hosts, firewall port 6817, or another slurm.conf",
+    "scontrol ping; getent hosts CONTROLLER; ls -l /etc/slurm/slurm.conf /run/slurm/conf; iptables -S",
+)
 
 
 def observe(node: Node) -> Any:
@@ -60,10 +70,16 @@ def observe(node: Node) -> Any:
     except KeyError:
         account = UNKNOWN
     names = {"its own name": own, "the controller": controller(node), **registries(node)}
-    resolved = [what for what, name in names.items() if name and node.run(["getent", "hosts", name], 3).code == 0]
+    found = {what: node.run(["getent", "hosts", name], 3) for what, name in names.items() if name}
+    resolved = [what for what, output in found.items() if output.code == 0]
+    lines = found["the controller"].stdout.splitlines() if "the controller" in resolved else []
+    # The controller may know itself by an address of its own, such as Debian's 127.0.1.1.
+    itself = names["the controller"].partition(".")[0] == own
+    addresses = sorted({line.split()[0] for line in lines if line.split()} if not itself else ())
     return {
         "hostname": own, "own_name": own == os.environ.get("SLURMD_NODENAME", ""), "account": account,
-        "resolved": resolved, "mtu": mtu(node), "zone": time.strftime("%Z %z"),
+        "resolved": resolved, "controller": names["the controller"], "address": " ".join(addresses),
+        "reached": reached(node), "mtu": mtu(node), "zone": time.strftime("%Z %z"),
         "preload": f"{os.environ.get('LD_PRELOAD', '')} {node.read('/etc/ld.so.preload') or ''}".strip(),
     }  # fmt: skip
 
@@ -73,6 +89,15 @@ def controller(node: Node) -> str:
     text = node.read(reading.slurm_conf(node)) or ""
     found = re.search(r"^\s*SlurmctldHost\s*=\s*([^\s(,]+)", text, re.IGNORECASE | re.MULTILINE)
     return found.group(1) if found else ""
+
+
+def reached(node: Node) -> bool | None:
+    """Return whether slurmctld answers this node, None where scontrol cannot be asked."""
+    for _attempt in range(2):
+        output = node.run(["scontrol", "ping"], 5)
+        if " is UP" in output.stdout:
+            return True
+    return None if output.code == NOT_STARTED else False
 
 
 def registries(node: Node) -> dict[str, str]:
@@ -94,13 +119,20 @@ def judge(observed: Any, context: Context) -> Finding:
     """A known account, and all of it as on most nodes of the kind."""
     if observed["account"] == UNKNOWN:
         return failed(f"{PARTS['account'][0]}: {UNKNOWN}", "an account with a name", *PARTS["account"][1:])
+    if observed.get("reached") is False:
+        # A name that is not found says more than the silence that follows from it.
+        lost = observed["controller"] and "the controller" not in observed["resolved"]
+        said_of = f"{observed['controller']} {observed['address'] or 'without an address'}".strip()
+        words = PARTS["resolved"][1:] if lost else UNREACHED
+        return failed(f"scontrol ping: slurmctld is not UP ({said_of})", "slurmctld is UP", *words)
     usual, count = majority(context.fleet, compared)
     if count < 2:
         return passed(f"{observed['hostname']}; too few nodes alike to compare")
-    other = [part for part in PARTS if observed[part] != usual[part]]
+    mine = compared(observed)
+    other = [part for part in PARTS if differs(part, mine[part], usual[part])]
     if not other:
         return passed(f"{observed['hostname']}, as on {count} nodes")
-    own = "; ".join(f"{PARTS[part][0]}: {said(observed[part])}" for part in other)
+    own = "; ".join(f"{PARTS[part][0]}: {said(mine[part])}" for part in other)
     if "own_name" in other:
         own += f" (it is {observed['hostname']})"
     wanted = "; ".join(f"{PARTS[part][0]}: {said(usual[part])}" for part in other)
@@ -109,7 +141,13 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def compared(seen: Any) -> dict[str, Any]:
     """Return what must be the same on all nodes."""
-    return {part: seen[part] for part in PARTS}
+    # Results stored before these parts were looked at have none of them.
+    return {part: seen.get(part, "") if part in LATER else seen[part] for part in PARTS}
+
+
+def differs(part: str, mine: Any, usual: Any) -> bool:
+    """Return whether a part speaks against this node: one that was not found out does not."""
+    return mine != usual and not (part in LATER and "" in (mine, usual))
 
 
 def said(value: Any) -> str:

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.validate.conftest import GOOD, NOW
 from validate import kinds
 from validate.catalogue import load
-from validate.checks import c_08_batch, c_10_file_systems, h_07_account, n_07_drift, n_12_hooks
+from validate.checks import c_08_batch, c_10_file_systems, h_07_account, n_07_drift, n_12_hooks, n_30_alike
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node
 from validate.reading import enroot_paths, mount_of, mounts, plugstack, slurm_setting
@@ -125,6 +125,9 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("C-09", {"rw": "", "ro": "", "uid": 2001}, FAIL, "written"),
     ("C-11", {"uid": 0, "me": 2001, "text": "slipway-validate-token"}, FAIL, "owner 0"),
     ("C-11", {"problem": "No such file or directory", "me": 2001}, FAIL, "No such file"),
+    ("N-30", changed("N-30", reached=False), FAIL, "does not reach slurmctld: /etc/hosts, firewall port 6817"),
+    ("N-30", changed("N-30", reached=False, resolved=[], address=""), FAIL, "DNS or /etc/hosts of this node"),
+    ("N-30", changed("N-30", reached=None), PASS, "too few nodes"),
     ("I-01", {"openable": ["nvidia0", "nvidia1"], "visible": "0"}, FAIL, "2 GPUs"),
     ("I-01", {"openable": [], "visible": ""}, FAIL, "0 GPUs"),
     ("I-06", {"cores": 8, "allocated": "2"}, FAIL, "8 cores"),
@@ -167,6 +170,7 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-30", changed("N-30", own_name=False, hostname="localhost"), "no (it is localhost)"),
         ("N-30", changed("N-30", account="unknown here"), "unknown here"),
         ("N-30", changed("N-30", resolved=["its own name"]), "its own name, the controller, as on 9 nodes"),
+        ("N-30", changed("N-30", address="10.0.0.9"), "address of the controller: 10.0.0.9"),
         ("N-30", changed("N-30", mtu="1500"), "MTU towards the submit host: 1500"),
         ("N-27", {"flag": False, "release": "6.1.0-old"}, "6.1.0, as on 9 nodes"),
         ("N-21", {"mlx5_0/1": ["4: ACTIVE", "400 Gb/sec"]}, "absent"),
@@ -180,6 +184,31 @@ def test_a_node_that_differs_from_nine_others_fails(check, observed, words):
 @pytest.mark.parametrize("check", ["N-03", "N-06", "N-07", "N-10", "N-22", "N-27", "N-21", "N-30", "C-10"])
 def test_garbage_from_one_node_does_not_accuse_another(check):
     assert judge(check, GOOD[check], fleet={**fleet(check), "gpu009": "garbage", "gpu010": None}).status == PASS
+
+
+def test_an_address_that_is_not_known_accuses_nobody():
+    """The controller itself has none to compare, nor have results that were stored before it was looked at."""
+    older = {name: value for name, value in GOOD["N-30"].items() if name not in ("address", "reached", "controller")}
+    for observed in (changed("N-30", address=""), older):
+        assert judge("N-30", observed, fleet={**fleet("N-30"), "gpu001": observed}).status == PASS
+    known = {f"n{number}": older for number in range(9)}
+    assert judge("N-30", GOOD["N-30"], fleet={**known, "gpu001": GOOD["N-30"]}).status == PASS
+
+
+@pytest.mark.parametrize(
+    ("answers", "known"),
+    [
+        ("Slurmctld(primary) at head is UP", True),
+        ("Slurmctld(primary) at head is DOWN\nSlurmctld(backup) at spare is UP", True),
+        ("Slurmctld(primary) at head is DOWN", False),
+    ],
+)
+def test_slurmctld_is_reached_where_one_of_them_is_up(tmp_path, monkeypatch, answers, known):
+    write(tmp_path, "scontrol", f"#!/bin/sh\necho '{answers}'\n", 0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert n_30_alike.reached(Node()) is known
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert n_30_alike.reached(Node()) is None
 
 
 def test_the_partition_of_the_run_is_the_named_or_the_default_one():
