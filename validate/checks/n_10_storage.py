@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ CHECK = Check(
 
 # Where jobs and the suite itself keep what is theirs for a while.
 SCRATCH = "temporary files"
+# N-11 says that a disk is full; a quota that is used up it does not see.
+FULL = os.strerror(errno.ENOSPC)
 
 
 def observe(node: Node) -> Any:
@@ -67,7 +70,7 @@ def judge(observed: Any, context: Context) -> Finding:
     problems = []
     for key, place in observed.items():
         name = f"{key} {place['path']}"
-        if place["write"]:
+        if place["write"] not in ("", FULL):
             problems.append(f"{name}: {place['write']}")
         elif place["type"] in reading.SHARED and key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis"):
             problems.append(f"{name} is on {place['type']}, which nodes share")

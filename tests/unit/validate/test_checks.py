@@ -96,6 +96,8 @@ BAD: list[tuple[str, Any, str, str]] = [
         FAIL,
         "temporary files /tmp: Permission denied",
     ),
+    ("N-10", {**PATHS, "temporary files": {**PATHS["temporary files"], "write": "No space left on device"}}, PASS, ""),
+    ("N-10", {**PATHS, "temporary files": {**PATHS["temporary files"], "write": "Disk quota exceeded"}}, FAIL, "quota"),
     ("N-10", {**PATHS, "pyxis": {**PATHS["pyxis"], "write": "/run/x is missing"}}, FAIL, "is missing"),
     ("N-11", {"places": {"/run": SMALL}, "data": "/"}, FAIL, "/run is 100% full"),
     (
