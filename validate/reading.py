@@ -38,7 +38,9 @@ def mounts_of(text: str) -> list[dict[str, str]]:
         fields, tail = left.split(), right.split()
         if len(fields) >= 6 and len(tail) >= 2:
             point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
-            found.append({"point": point, "type": tail[0], "options": fields[5], "source": tail[1], "part": fields[3]})
+            # A file system that the kernel made read-only after an error stays mounted rw.
+            options = fields[5] + ",ro" * ("ro" in ",".join(tail[2:]).split(","))
+            found.append({"point": point, "type": tail[0], "options": options, "source": tail[1], "part": fields[3]})
     return found
 
 
@@ -50,6 +52,11 @@ def mount_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
         if inside and len(mount["point"]) >= len(best["point"]):
             best = mount
     return best
+
+
+def restrictions(options: str) -> list[str]:
+    """Return what a mount's options keep from users: writing, executing."""
+    return [word for word in ("ro", "noexec") if word in options.split(",")]
 
 
 def root_mount(node: Node) -> str:

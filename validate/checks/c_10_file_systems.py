@@ -18,33 +18,39 @@ CHECK = Check(
     cause="a mount is missing on this node, or its server does not answer",
     fix="findmnt PATH; systemctl list-units '*.mount' --failed; mount PATH",
     after=("N-30",),
+    seconds=60,
 )
 
 
 HOME = "home"
+PATIENCE = 4
+HUNG = f"no answer within {PATIENCE} s"
 
 
 def observe(node: Node) -> Any:
     """List each one, then find what is mounted there: an automounter mounts it only then."""
     home = account_home()
     places = {**{name: name for name in node.settings.get("site_mounts") or ()}, HOME: home}
-    problems = {name: problem(path) for name, path in places.items()}
+    problems = {name: problem(node, path) for name, path in places.items()}
     table, found = reading.mounts(node), {}
     for name, path in places.items():
-        mount = reading.mount_of(os.path.realpath(path), table)
-        found[name] = {"problem": problems[name], "mount": mount["point"]}
+        # What hangs for ls would hang for this process too.
+        mount = reading.mount_of(path if problems[name] == HUNG else os.path.realpath(path), table)
+        access = "ro" if "ro" in reading.restrictions(mount["options"]) else "rw"
+        found[name] = {"problem": problems[name], "mount": mount["point"], "access": access}
         if name == HOME:
             found[name] |= {"path": home, "type": mount["type"]}
     return found
 
 
-def problem(path: str) -> str:
+def problem(node: Node, path: str) -> str:
     """Return why a directory cannot be listed, '' where it can."""
-    try:
-        os.listdir(path or "/nonexistent")  # noqa: PTH208 - an automounter wants a real access
-    except OSError as error:
-        return str(error.strerror)
-    return ""
+    # An automounter wants a real access, and a dead server never answers one: a process of its own can be given up.
+    output = node.run(["ls", "-U", "-1", path or "/nonexistent"], PATIENCE)
+    if output.code == 0 or (output.code is None and output.stdout):
+        return ""
+    lines = [line for line in output.stderr.splitlines() if "ls: " in line]
+    return HUNG if output.code is None else (lines or [f"ls ended with {output.code}"])[-1].rpartition(": ")[2]
 
 
 def account_home() -> str:
@@ -56,18 +62,40 @@ def account_home() -> str:
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """Each is a mount and can be read."""
+    """Each is a mount, can be read, and written where the other nodes may."""
+    hung = [name for name, seen in observed.items() if seen["problem"] == HUNG]
+    if hung:
+        return failed(
+            "; ".join(f"{name} on {observed[name]['mount']}: {HUNG}" for name in hung),
+            "a directory that can be listed",
+            "its server does not answer",
+            "findmnt PATH; ping its server; dmesg -T | grep -i 'not responding'; then mount PATH anew",
+        )
     bad = [f"{name}: {seen['problem'] or 'not mounted, it lies on ' + seen['mount']}"
            for name, seen in observed.items()
            if name != HOME and (seen["problem"] or seen["mount"] == "/")]  # fmt: skip
     if bad:
         return failed("; ".join(bad), "mounted and readable")
+    usual, count = majority(context.fleet, accesses)
+    other = [name for name, access in accesses(observed).items() if count > 1 and usual.get(name, access) != access]
+    if other:
+        return failed(
+            "; ".join(f"{name} on {observed[name]['mount']} is {accesses(observed)[name]}" for name in other),
+            "; ".join(f"{name} {usual[name]}" for name in other) + f", as on {count} nodes",
+            "mounted read-only, or its file system became so after an error",
+            "findmnt -o TARGET,OPTIONS,FS-OPTIONS PATH; dmesg -T | tail; mount -o remount,rw PATH; /etc/fstab",
+        )
     # An account may have no home directory; that only one node lacks it is a fault.
     usual, count = majority(context.fleet, lambda seen: said(seen[HOME]))
     own = said(observed[HOME])
     if count > 1 and own != usual:
         return failed(f"home: {own}", f"{usual}, as on {count} nodes")
     return passed("; ".join([f"home: {own}", *(name for name in observed if name != HOME)]))
+
+
+def accesses(seen: Any) -> dict[str, str]:
+    """Return how each place is mounted: ro or rw; results stored before that was looked at do not say."""
+    return {name: place["access"] for name, place in seen.items() if "access" in place}
 
 
 def said(home: dict[str, str]) -> str:

@@ -19,7 +19,7 @@ CHECK = Check(
     step="host",
     cause="a disk is not mounted, a path lies on a shared file system, or its parent is not open to users",
     fix="findmnt -T PATH; ls -ld PATH; mount the disk, then playbooks/site.yml, which chooses it again",
-    after=("N-05", "N-28"),
+    after=("N-05", "N-28", "C-10"),
 )
 
 
@@ -67,7 +67,7 @@ def judge(observed: Any, context: Context) -> Finding:
     """Nothing shared, nothing noexec that is executed from, all writable, and mounted where the others have it."""
     if "enroot" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name enroot")
-    problems = []
+    problems, closed = [], False
     for key, place in observed.items():
         name = f"{key} {place['path']}"
         if place["write"] not in ("", FULL):
@@ -75,6 +75,7 @@ def judge(observed: Any, context: Context) -> Finding:
         elif place["type"] in reading.SHARED and key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis"):
             problems.append(f"{name} is on {place['type']}, which nodes share")
         elif "noexec" in place["options"].split(",") and key == "ENROOT_DATA_PATH":
+            closed = True
             problems.append(f"{name} is mounted noexec")
     usual, count = majority(context.fleet, mount_points)
     if count > 1 and not problems:
@@ -84,14 +85,25 @@ def judge(observed: Any, context: Context) -> Finding:
             for key in usual
             if own.get(key) != usual[key]
         ]
-    if any("noexec" in problem for problem in problems):
+    if closed:
         cause = "containers cannot execute anything from a noexec mount (enroot#156)"
         return failed("; ".join(problems), "a data path mounted exec", cause, "mount -o remount,exec; correct fstab")
+    if any("noexec)" in problem or "(ro" in problem for problem in problems):
+        return failed(
+            "; ".join(problems),
+            "mounted as on the other nodes",
+            "other mount options than on the other nodes: users cannot write there, or execute what lies there",
+            "findmnt -o TARGET,OPTIONS -T PATH, here and on another node; mount -o remount,rw,exec; correct fstab",
+        )
     if problems:
         return failed("; ".join(problems), "local, executable, writable, on the same mount as the other nodes")
     return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in observed.items()))
 
 
 def mount_points(observed: Any) -> dict[str, str]:
-    """Return which mount holds each path."""
-    return {key: place["mount"] for key, place in observed.items()}
+    """Return which mount holds each path, and what its options keep from users."""
+    found = {}
+    for key, place in observed.items():
+        kept = reading.restrictions(place["options"])
+        found[key] = f"{place['mount']} ({', '.join(kept)})" if kept else place["mount"]
+    return found

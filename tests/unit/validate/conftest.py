@@ -107,7 +107,7 @@ GOOD: dict[str, Any] = {
     "C-03": {"openable": 8, "allocated": "8"},
     "C-08": {"code": 42, "stdout": "", "stderr": "", "image": "/images/probe.sqsh"},
     "C-09": {"rw": "", "ro": "EROFS", "uid": 2001},
-    "C-10": {"home": {"path": "/home/member", "problem": "", "mount": "/home", "type": "nfs4"}},
+    "C-10": {"home": {"path": "/home/member", "problem": "", "mount": "/home", "type": "nfs4", "access": "rw"}},
     "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},
     "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0"},
     "C-18": {},

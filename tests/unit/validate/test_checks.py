@@ -15,8 +15,8 @@ from validate import kinds
 from validate.catalogue import load
 from validate.checks import c_08_batch, c_10_file_systems, h_07_account, n_07_drift, n_12_hooks, n_30_alike
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
-from validate.probing import Node
-from validate.reading import enroot_paths, mount_of, mounts, plugstack, slurm_setting
+from validate.probing import Node, Output
+from validate.reading import enroot_paths, mount_of, mounts, mounts_of, plugstack, restrictions, slurm_setting
 
 SETTINGS = {
     "runtimes": ["enroot", "pyxis"], "hooks": ["50-slurm-pmi.sh", "50-slurm-pytorch.sh"], "container_start": 120,
@@ -169,6 +169,12 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:9")), "nvidia1 is 195:9"),
         ("N-22", {"memlock": -1, "nofile": 1024}, "nofile 20000, as on 9 nodes"),
         ("C-10", {"home": NO_HOME}, "No such file or directory on / (ext4)"),
+        ("C-10", {"home": GOOD["C-10"]["home"] | {"access": "ro"}}, "home rw, as on 9 nodes"),
+        (
+            "N-10",
+            {**PATHS, "temporary files": {**PATHS["temporary files"], "options": "rw,noexec"}},
+            "temporary files is on the mount /scratch (noexec), on 9 nodes on /scratch",
+        ),
         ("N-30", changed("N-30", own_name=False, hostname="localhost"), "no (it is localhost)"),
         ("N-30", changed("N-30", account="unknown here"), "unknown here"),
         ("N-30", changed("N-30", resolved=["its own name"]), "its own name, the controller, as on 9 nodes"),
@@ -420,8 +426,32 @@ def test_a_batch_script_asks_for_its_image_by_directive(monkeypatch, tmp_path):
 
 def test_mounts_are_read_only_after_an_automounter_was_asked_for_them(monkeypatch):
     asked: list[str] = []
-    monkeypatch.setattr(os, "listdir", lambda path: asked.append(path) or [])
+    monkeypatch.setattr(Node, "run", lambda _node, words, _seconds: asked.append(words[-1]) or Output(0, "", ""))
     mounted = "7 1 0:5 / / rw - ext4 /dev/vda rw\n8 7 0:6 / /fsx rw - lustre server rw\n"
     monkeypatch.setattr(Node, "read", lambda _node, _path: mounted if "/fsx" in asked else mounted.partition("\n")[0])
     found = c_10_file_systems.observe(Node({"site_mounts": ["/fsx"]}))
-    assert found["/fsx"] == {"problem": "", "mount": "/fsx"} and asked[-1] == found["home"]["path"]
+    assert found["/fsx"] == {"problem": "", "mount": "/fsx", "access": "rw"} and asked[-1] == found["home"]["path"]
+
+
+def test_a_directory_whose_server_hangs_is_given_up_and_not_looked_at_again(monkeypatch, tmp_path):
+    """The program in ls's place waits for such a server; a home of many files takes long, and answers."""
+    ls = "#!/bin/sh\ncase $3 in */dead) exec sleep 60;; */many) echo file; exec sleep 60;; *) exec /bin/ls $3;; esac\n"
+    write(tmp_path, "ls", ls, 0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(c_10_file_systems, "PATIENCE", 0.5)
+    resolved: list[str] = []
+    monkeypatch.setattr(os.path, "realpath", lambda path: resolved.append(str(path)) or str(path))
+    closed = write(tmp_path, "file", "")
+    places = ["/fault/dead", "/fault/many", f"{tmp_path}/none", str(closed), "/"]
+    found = c_10_file_systems.observe(Node({"site_mounts": places}))
+    problems = [found[place]["problem"] for place in places]
+    assert problems == [c_10_file_systems.HUNG, "", "No such file or directory", "", ""]
+    assert "/fault/dead" not in resolved and "/fault/many" in resolved
+    finding = judge("C-10", {"home": GOOD["C-10"]["home"], "/fault/dead": found["/fault/dead"]})
+    assert finding.status == FAIL and finding.cause == "its server does not answer"
+
+
+def test_a_file_system_that_became_read_only_is_one_whatever_its_mount_says():
+    text = "7 1 0:5 / / rw,relatime - ext4 /dev/vda ro,errors=remount-ro\n8 7 0:6 / /x rw - ext4 /dev/vdb rw\n"
+    assert [restrictions(mount["options"]) for mount in mounts_of(text)] == [["ro"], []]
+    assert restrictions("rw,nosuid,noexec") == ["noexec"]
