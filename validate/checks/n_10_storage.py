@@ -23,18 +23,20 @@ CHECK = Check(
 )
 
 
-# Where jobs and the suite itself keep what is theirs for a while.
-SCRATCH = "temporary files"
+# Where jobs and the suite itself keep what is theirs for a while: all users share these.
+COMMON = {"temporary files": "/tmp", "lasting temporary files": "/var/tmp", "shared memory": "/dev/shm"}
 # N-11 says that a disk is full; a quota that is used up it does not see.
 FULL = os.strerror(errno.ENOSPC)
 
 
 def observe(node: Node) -> Any:
     """Find what holds each path, and write there as enroot would."""
-    table, found = reading.mounts(node), {}
+    table = reading.mounts(node)
+    found: dict[str, dict[str, Any]] = {}
     for key, path in reading.enroot_paths(node).items():
         found[key] = {**place_of(path, table), "write": write(path)}
-    found[SCRATCH] = {**place_of("/tmp", table), "write": write("/tmp")}
+    for key, path in COMMON.items():
+        found[key] = {**place_of(path, table), "write": write(path), "mode": mode(path)}
     for line in reading.plugstack(node)["pyxis"]:
         given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
         runtime = given[0] if given else "/run/pyxis"
@@ -49,6 +51,14 @@ def place_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
     """Return a path with the mount that holds it."""
     mount = reading.mount_of(reading.existing(path), table)
     return {"path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
+
+
+def mode(path: str) -> int:
+    """Return a directory's mode, 0 where it cannot be seen."""
+    try:
+        return Path(path).stat().st_mode & 0o7777
+    except OSError:
+        return 0
 
 
 def write(path: str) -> str:
@@ -85,6 +95,14 @@ def judge(observed: Any, context: Context) -> Finding:
             for key in usual
             if own.get(key) != usual[key]
         ]
+    open_to_all = [place["path"] for place in observed.values() if place.get("mode", 0) & 0o1002 == 0o002]
+    if open_to_all and not problems:
+        return failed(
+            "; ".join(f"{path} has no sticky bit" for path in open_to_all),
+            "1777",
+            "every user can remove and replace the files of others there",
+            f"chmod 1777 {' '.join(open_to_all)}",
+        )
     if closed:
         cause = "containers cannot execute anything from a noexec mount (enroot#156)"
         return failed("; ".join(problems), "a data path mounted exec", cause, "mount -o remount,exec; correct fstab")

@@ -19,7 +19,7 @@ CHECK = Check(
 )
 
 
-PLACES = ("/", "/tmp", "/run", "/var", "/dev/shm")
+PLACES = ("/", "/tmp", "/run", "/var", "/var/tmp", "/dev/shm")
 USED = 0.90
 
 

@@ -11,9 +11,12 @@ import pytest
 from tests.unit.validate import observations
 from validate import kinds, results
 from validate.catalogue import load
+from validate.checks.n_10_storage import COMMON
 from validate.model import Verdict
+from validate.reading import ENROOT_KEYS
 
 NOW = 1_800_000_000.0
+DISK = {"mount": "/scratch", "type": "ext4", "options": "rw,relatime", "write": ""}
 # An observation of each check with which a sandbox's node passes.
 GOOD: dict[str, Any] = {
     "H-01": {"code": 0, "stdout": "Slurmctld(primary) at head is UP\n", "stderr": ""},
@@ -66,15 +69,8 @@ GOOD: dict[str, Any] = {
     "N-08": {"code": 0, "stdout": "", "stderr": "", "limit": 95_000},
     "N-09": {"enroot-aufs2ovlfs": "0100000202002000", "enroot-mksquashovlfs": "0100000202002000"},
     "N-10": {
-        key: {"path": f"/scratch/{key}", "mount": "/scratch", "type": "ext4", "options": "rw,relatime", "write": ""}
-        for key in (
-            "ENROOT_RUNTIME_PATH",
-            "ENROOT_DATA_PATH",
-            "ENROOT_CACHE_PATH",
-            "ENROOT_TEMP_PATH",
-            "temporary files",
-            "pyxis",
-        )
+        **{key: {**DISK, "path": f"/scratch/{key}"} for key in (*ENROOT_KEYS, "pyxis")},
+        **{key: {**DISK, "path": path, "mode": 0o1777} for key, path in COMMON.items()},
     },
     "N-11": {
         "places": {"/": {"size": 2**40, "free": 2**39, "used": 0.5, "inodes": 0.1}},

@@ -13,7 +13,16 @@ import pytest
 from tests.unit.validate.conftest import GOOD, NOW
 from validate import kinds
 from validate.catalogue import load
-from validate.checks import c_08_batch, c_10_file_systems, h_07_account, n_07_drift, n_12_hooks, n_30_alike
+from validate.checks import (
+    c_08_batch,
+    c_10_file_systems,
+    h_07_account,
+    n_07_drift,
+    n_10_storage,
+    n_12_hooks,
+    n_30_alike,
+)
+from validate.checks.n_10_storage import COMMON
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node, Output
 from validate.reading import enroot_paths, mount_of, mounts, mounts_of, plugstack, restrictions, slurm_setting
@@ -98,6 +107,14 @@ BAD: list[tuple[str, Any, str, str]] = [
     ),
     ("N-10", {**PATHS, "temporary files": {**PATHS["temporary files"], "write": "No space left on device"}}, PASS, ""),
     ("N-10", {**PATHS, "temporary files": {**PATHS["temporary files"], "write": "Disk quota exceeded"}}, FAIL, "quota"),
+    (
+        "N-10",
+        {**PATHS, "shared memory": {**PATHS["shared memory"], "write": "Permission denied"}},
+        FAIL,
+        "/dev/shm: Perm",
+    ),
+    ("N-10", {**PATHS, "temporary files": {**PATHS["temporary files"], "mode": 0o777}}, FAIL, "no sticky bit"),
+    ("N-10", {**PATHS, "temporary files": {**PATHS["temporary files"], "mode": 0o700}}, PASS, ""),
     ("N-10", {**PATHS, "pyxis": {**PATHS["pyxis"], "write": "/run/x is missing"}}, FAIL, "is missing"),
     ("N-11", {"places": {"/run": SMALL}, "data": "/"}, FAIL, "/run is 100% full"),
     (
@@ -356,6 +373,18 @@ def write(root: Path, name: str, text: str, mode: int = 0o644) -> Path:
     path.write_text(text)
     path.chmod(mode)
     return path
+
+
+def test_the_directories_of_all_users_are_written_and_looked_at(tmp_path, monkeypatch):
+    places = {name: str(tmp_path / name) for name in ("open", "plain", "closed")}
+    for name, mode in (("open", 0o1777), ("plain", 0o777), ("closed", 0o755)):
+        Path(places[name]).mkdir()
+        Path(places[name]).chmod(mode)
+    monkeypatch.setattr(n_10_storage, "COMMON", {**places, "missing": "/proc/fault"})
+    found = n_10_storage.observe(Node())
+    assert [found[name]["mode"] for name in (*places, "missing")] == [0o1777, 0o777, 0o755, 0]
+    assert found["open"]["write"] == "" and found["missing"]["write"]
+    assert {"/tmp", "/var/tmp", "/dev/shm"} == set(COMMON.values())
 
 
 def test_hooks_are_observed_with_what_is_wrong(tmp_path):
