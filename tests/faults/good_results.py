@@ -1,7 +1,8 @@
-"""Stored results without a fault: a sandbox's nodes, and nodes with eight NVIDIA GPUs."""
+"""Stored results without a fault: a sandbox's nodes, the same with every runtime, and nodes with NVIDIA GPUs."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from tests.unit.validate.conftest import NOW, cluster
@@ -57,4 +58,26 @@ def nvidia() -> dict[str, Any]:
     return document
 
 
-BASES = {"simulated": simulated, "nvidia": nvidia}
+RUNTIMES: dict[str, Any] = {
+    "N-05": {
+        "enroot": "/usr/bin/enroot", "docker": "/usr/bin/docker", "apptainer": "/usr/bin/apptainer",
+        "nvidia-container-cli": "",
+    },
+    "D-01": {
+        "installed": True, "group": True, "member": True, "in_job": True, "code": 0, "stdout": "", "stderr": "",
+    },
+    "A-06": {"version": "apptainer version 1.4.5", "mode": "userns"},
+}  # fmt: skip
+
+
+def runtimes() -> dict[str, Any]:
+    """Return the sandbox's nodes with Docker and Apptainer."""
+    document = cluster(10)
+    document["settings"]["runtimes"] += ["docker", "apptainer"]
+    for name, host in document["hosts"].items():
+        for check, observed in RUNTIMES.items() if name != "login1" else ():
+            host["checks"][check]["observed"] = copy.deepcopy(observed)
+    return document
+
+
+BASES = {"simulated": simulated, "runtimes": runtimes, "nvidia": nvidia}

@@ -29,9 +29,11 @@ def observe(node: Node) -> Any:
     try:
         group = grp.getgrnam("docker")
     except KeyError:
-        return {"installed": True, "member": False, "in_job": False, **node.run(["docker", "ps", "-q"], 8).record()}
+        asked = node.run(["docker", "ps", "-q"], 8).record()
+        return {"installed": True, "group": False, "member": False, "in_job": False, **asked}
     return {
         "installed": True,
+        "group": True,
         "member": account in group.gr_mem,
         "in_job": group.gr_gid in os.getgroups(),
         **node.run(["docker", "ps", "-q"], 8).record(),
@@ -44,6 +46,13 @@ def judge(observed: Any, context: Context) -> Finding:
         return skipped("validate_runtimes does not name docker")
     if not observed["installed"]:
         return failed("docker is not on PATH", "docker installed")
+    if observed.get("group") is False:
+        return failed(
+            "no group docker",
+            "the group docker, whose members may use the daemon",
+            "the group docker is not on this node: nobody can use docker here, and its socket does not start again",
+            "groupadd --system docker, then systemctl restart docker.socket docker; playbooks/site.yml",
+        )
     works = observed["code"] == 0
     said = (observed["stderr"].strip().splitlines() or ["it answers"])[0]
     if observed["member"] and not observed["in_job"]:

@@ -15,6 +15,7 @@ CHECK = Check(
     step="host",
     cause="a daemon did not start, or ended with an error",
     fix="systemctl status UNIT; journalctl -u UNIT -n 20",
+    after=("N-29", "D-01"),
 )
 
 

@@ -274,6 +274,11 @@ def test_a_slow_container_start_is_a_warning_among_others():
     ("observed", "status", "words"),
     [
         ({"installed": False}, FAIL, "not on PATH"),
+        (
+            {"installed": True, "group": False, "member": False, "in_job": False, "code": 1, "stderr": "denied"},
+            FAIL,
+            "the group docker is not on this node",
+        ),
         ({"installed": True, "member": True, "in_job": False, "code": 1, "stderr": ""}, FAIL, "a member on the node"),
         ({"installed": True, "member": True, "in_job": True, "code": 0, "stderr": ""}, PASS, "works"),
         ({"installed": True, "member": False, "in_job": False, "code": 0, "stderr": ""}, FAIL, "outside the group"),
