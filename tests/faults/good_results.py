@@ -66,7 +66,7 @@ RUNTIMES: dict[str, Any] = {
     "D-01": {
         "installed": True, "group": True, "member": True, "in_job": True, "code": 0, "stdout": "", "stderr": "",
     },
-    "A-06": {"version": "apptainer version 1.4.5", "mode": "userns"},
+    "A-06": {"version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": ""},
 }  # fmt: skip
 
 

@@ -1,7 +1,9 @@
-"""A-06: apptainer runs in the mode that most nodes have."""
+"""A-06: apptainer runs the image, in the version and mode that most nodes have."""
 
 from __future__ import annotations
 
+import os
+import pwd
 from typing import Any
 
 from validate.model import Check, Context, Finding, failed, majority, passed, skipped
@@ -9,23 +11,57 @@ from validate.probing import Node
 
 CHECK = Check(
     id="A-06",
-    title="apptainer: one version, one mode",
+    title="apptainer: it starts, one version, one mode",
     tier="quick",
     step="host",
     cause="an upgrade replaced the setuid package by the other, or half of the nodes",
     fix="install the package that the site declares; apptainer --version; ls -l starter-suid",
-    after=("N-05", "N-30"),
+    # What keeps the same image from starting under enroot keeps it from starting here.
+    after=("N-05", "N-30", "N-08", "C-01"),
+    seconds=60,
 )
 
 
+PATIENCE = 30
+
+
 def observe(node: Node) -> Any:
-    """Ask for its version, and look for the setuid starter."""
+    """Ask for its version, look for the setuid starter and the account's range of ids, and start the image."""
     if not node.which("apptainer"):
         return {}
     starters = [path for pattern in ("usr/libexec/*/bin/starter-suid", "usr/lib/*/apptainer/bin/starter-suid")
                 for path in node.path("/").glob(pattern)]  # fmt: skip
     suid = any(path.stat().st_mode & 0o4000 for path in starters)
-    return {"version": node.run(["apptainer", "--version"], 8).stdout.strip(), "mode": "suid" if suid else "userns"}
+    return {
+        "version": node.run(["apptainer", "--version"], 8).stdout.strip(),
+        "mode": "suid" if suid else "userns",
+        "subids": [name for name in ("subuid", "subgid") if listed(node.read(f"/etc/{name}") or "")],
+        "problem": start(node),
+    }
+
+
+def listed(text: str) -> bool:
+    """Return whether the account has a range of ids in a file of subuid's form."""
+    try:
+        names = (str(os.getuid()), pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        return False
+    return any(line.partition(":")[0] in names for line in text.splitlines())
+
+
+def start(node: Node) -> str:
+    """Return why the image does not start, '' where it does or is no file of this node's."""
+    image = str(node.settings.get("image") or "")
+    if not image.startswith("/") or "apptainer" not in (node.settings.get("runtimes") or ()) or node.problem(image):
+        return ""
+    output = node.run(["apptainer", "--silent", "exec", image, "true"], PATIENCE)
+    if output.code is None:
+        return f"no answer within {PATIENCE} s"
+    # With --silent it prints nothing but what the system itself says: once more with its words.
+    if output.code and not output.stderr.strip():
+        output = node.run(["apptainer", "exec", image, "true"], PATIENCE / 2)
+    lines = output.stderr.strip().splitlines() or [f"it ended with {output.code}"]
+    return lines[-1][:300] if output.code else ""
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -34,8 +70,33 @@ def judge(observed: Any, context: Context) -> Finding:
         return skipped("validate_runtimes does not name apptainer")
     if not observed or not observed["version"]:
         return failed("no apptainer", "apptainer installed")
-    usual, count = majority(context.fleet)
-    said = f"{observed['version']}, {observed['mode']}"
-    if count > 1 and usual != observed:
-        return failed(said, f"{usual.get('version')}, {usual.get('mode')}, as on {count} nodes")
-    return passed(said)
+    if observed.get("problem"):
+        return failed(
+            observed["problem"],
+            "apptainer exec IMAGE true",
+            "apptainer does not start a container on this node",
+            "apptainer --debug exec IMAGE true as the same account; ls -l /dev/fuse; ls -l starter-suid; "
+            "/etc/apptainer/apptainer.conf",
+        )
+    usual, count = majority(context.fleet, compared)
+    own = compared(observed)
+    if count > 1 and usual[:2] != own[:2]:
+        return failed(", ".join(own[:2]), f"{', '.join(usual[:2])}, as on {count} nodes")
+    if count > 1 and usual != own:
+        return failed(
+            f"the account is in {said(own[2])}",
+            f"in {said(usual[2])}, as on {count} nodes",
+            "this node gives the account no range of ids for its containers: --fakeroot and builds fail",
+            "compare /etc/subuid and /etc/subgid with another node; apptainer_subid_users, playbooks/site.yml",
+        )
+    return passed(", ".join(own[:2]))
+
+
+def compared(seen: Any) -> tuple[str, str, tuple[str, ...]]:
+    """Return version, mode, and which files of ranges name the account; older results do not say."""
+    return seen["version"], seen["mode"], tuple(seen.get("subids", ()))
+
+
+def said(names: tuple[str, ...]) -> str:
+    """Return the files of ranges for a reader."""
+    return " and ".join(f"/etc/{name}" for name in names) or "neither of /etc/subuid and /etc/subgid"

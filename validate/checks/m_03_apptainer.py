@@ -17,7 +17,7 @@ CHECK = Check(
     cause="the directory of Slurm's PMIx server is not bound into the container, so that each is rank 0 of 1; or the "
     "image's MPI is of another ABI: libmpi.so.40 not found",
     fix="apptainer exec -B the directory of SlurmdSpoolDir; an image with the ABI of the site's MPI (MPICH)",
-    after=("A-06", "H-06"),
+    after=("A-06", "A-02", "H-06"),
     seconds=140,
 )
 
@@ -37,9 +37,11 @@ def observe(node: Node) -> Any:
     output = node.srun(options, words, 120, nodes=node.nodes)
     tasks, size = ranks.read(output.stdout), each * len(node.nodes)
     fault = ranks.fault(tasks, range(size), size)
+    count = {name: len([task for task in tasks if task.get("host") == name]) for name in node.nodes}
+    short = [name for name in node.nodes if count[name] < each]
     return {
         name: {"nodes": len(node.nodes), "each": each, "fault": fault, "said": output.stderr[-1000:] if fault else "",
-               "count": len([task for task in tasks if task.get("host") == name])} for name in node.nodes
+               "short": short, "count": count[name]} for name in node.nodes
     }  # fmt: skip
 
 
@@ -53,4 +55,7 @@ def judge(observed: Any, context: Context) -> Finding:
     said = f"{observed['count']} of {observed['each']} tasks of this node answered"
     if not observed["fault"] and observed["count"] == observed["each"]:
         return passed(f"{said}, {size} in all")
+    short = observed.get("short") or []
+    if observed["count"] == observed["each"] and short and context.node not in short:
+        return passed(f"{said}; the group of {observed['nodes']} is not well: tasks are missing on {', '.join(short)}")
     return failed(f"{said}; {observed['fault']} {observed['said'].strip()[-300:]}".strip(), f"{size} ranks")

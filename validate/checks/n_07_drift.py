@@ -15,7 +15,7 @@ CHECK = Check(
     step="host",
     cause="edited by hand on this node, or a run did not reach it",
     fix="diff the file with that of another node; playbooks/site.yml writes it anew",
-    after=("N-05", "N-06", "N-12", "N-28", "D-01", "I-01"),
+    after=("N-05", "N-06", "N-12", "N-28", "A-06", "D-01", "I-01"),
 )
 
 

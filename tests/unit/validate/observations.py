@@ -363,6 +363,14 @@ BAD: list[tuple[str, str, Any, str, str]] = [
         "PASS",
         "not with gpu002",
     ),
+    (
+        "M-03",
+        "simulated",
+        changed("M-03", fault="x", short=["gpu002"]),
+        "PASS",
+        "is not well: tasks are missing on gpu002",
+    ),
+    ("M-03", "simulated", changed("M-03", fault="x", short=["gpu001"], count=15), "FAIL", "15 of 16"),
     ("M-03", "simulated", changed("M-03", fault="ranks [0, 0] of 2 tasks"), "FAIL", "ranks [0, 0]"),
     (
         "M-03",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,9 @@ from tests.unit.validate.observations import BAD, GOOD, NCCL, SLOW
 from tests.unit.validate.test_checks import judge
 from validate import groups, kinds, nccl, ranks
 from validate.catalogue import load
-from validate.checks import p_02_bandwidth, p_06_dcgm
+from validate.checks import a_06_apptainer, p_02_bandwidth, p_06_dcgm
 from validate.model import FAIL, PASS, SKIP, WARN, Context
+from validate.probing import Node
 
 KINDS = {
     "C-05": "nvidia", "A-01": "nvidia", "D-03": "nvidia", "D-04": "nvidia", "B-01": "nvidia", "B-02": "nvidia",
@@ -163,3 +165,52 @@ def test_pairs_are_judged_among_all_pairs():
 
     fast = {**nccl.read(NCCL, "", 0)}
     assert SHARE * usual([fast, fast, SLOW]) > SLOW["busbw"] and usual([]) == 0.0
+
+
+APPTAINER = {"version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({}, PASS, "1.4.5, userns"),
+        ({"problem": "FATAL: no userns"}, FAIL, "does not start a container"),
+        ({"mode": "suid"}, FAIL, "userns, as on 9 nodes"),
+        ({"version": "apptainer version 1.3.0"}, FAIL, "1.4.5, userns, as on 9 nodes"),
+        ({"subids": ["subgid"]}, FAIL, "in /etc/subuid and /etc/subgid, as on 9 nodes"),
+    ],
+)
+def test_apptainer_starts_and_is_as_on_the_other_nodes(changes, status, words):
+    observed = {**APPTAINER, **changes}
+    # A node on which it does not start has the version of the others all the same.
+    fleet = {**{f"n{number}": APPTAINER for number in range(9)}, "gpu001": observed}
+    finding = judge("A-06", observed, fleet=fleet, settings=EVERYTHING)
+    assert finding.status == status and words in f"{finding.observed} {finding.expected} {finding.cause}"
+
+
+def test_results_of_apptainer_without_its_start_are_still_judged():
+    older = {"version": "apptainer version 1.4.5", "mode": "userns"}
+    assert judge("A-06", older, fleet=dict.fromkeys("abc", older), settings=EVERYTHING).status == PASS
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("exit 0", ""),
+        ("[ $1 = --silent ] || echo 'FATAL: no device /dev/fuse' >&2; exit 255", "FATAL: no device /dev/fuse"),
+        ("echo first >&2; echo last >&2; exit 1", "last"),
+        ("exit 3", "it ended with 3"),
+        ("[ $1 = --version ] || exec sleep 60", "no answer within 0.5 s"),
+    ],
+)
+def test_apptainer_is_tried_with_the_image(tmp_path, monkeypatch, script, problem):
+    (tmp_path / "apptainer").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "apptainer").chmod(0o755)
+    (tmp_path / "image").write_text("x")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(a_06_apptainer, "PATIENCE", 0.5)
+    settings = {"image": str(tmp_path / "image"), "runtimes": ["enroot", "apptainer"]}
+    assert a_06_apptainer.observe(Node(settings))["problem"] == problem
+    # What the site does not promise, or is not on this node, is not tried.
+    for other in ({**settings, "runtimes": ["enroot"]}, {**settings, "image": "/no/such"}, {**settings, "image": "x"}):
+        assert a_06_apptainer.observe(Node(other))["problem"] == ""
