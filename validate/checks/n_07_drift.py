@@ -15,7 +15,7 @@ CHECK = Check(
     step="host",
     cause="edited by hand on this node, or a run did not reach it",
     fix="diff the file with that of another node; playbooks/site.yml writes it anew",
-    after=("N-05", "N-06", "N-12", "N-28", "A-06", "D-01", "I-01"),
+    after=("N-05", "N-06", "N-12", "N-28", "A-06", "N-30", "D-01", "I-01"),
 )
 
 
@@ -25,6 +25,7 @@ PATTERNS = (
     "/etc/apptainer/apptainer.conf", "/etc/slurm/cgroup.conf", "/etc/slurm/plugstack.conf",
     "/etc/slurm/plugstack.conf.d/*", "/run/slurm/conf/cgroup.conf", "/run/slurm/conf/plugstack.conf",
     "/run/slurm/conf/plugstack.conf.d/*", "/usr/local/lib/slipway/pyxis/spank_pyxis.so",
+    "/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/run/slurm/conf/slurm.conf", "/run/slurm/conf/gres.conf",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -20,7 +21,7 @@ CHECK = Check(
     step="host",
     cause="the node was set up otherwise than the others of its kind",
     fix="compare the node with another one",
-    seconds=30,
+    seconds=40,
 )
 
 
@@ -34,9 +35,17 @@ PARTS = {
         "account of the run", "the directory of accounts does not answer this node: no job of a user can start",
         "getent passwd USER; systemctl status sssd; /etc/nsswitch.conf",
     ),
+    "lookup": (
+        "where names are looked up", "the line hosts: of /etc/nsswitch.conf is another: names are looked up elsewhere",
+        "grep hosts: /etc/nsswitch.conf, here and on another node",
+    ),
     "resolved": (
         "names that resolve", "DNS or /etc/hosts of this node is broken",
         "getent hosts NAME; resolvectl status; /etc/resolv.conf, /etc/hosts",
+    ),
+    "nameserver": (
+        "nameservers", "no nameserver of /etc/resolv.conf answers this node: names are found slowly or not at all",
+        "cat /etc/resolv.conf; resolvectl status; is UDP port 53 open from this node?",
     ),
     "address": (
         "address of the controller", "/etc/hosts or DNS of this node has another address for the controller",
@@ -54,8 +63,12 @@ PARTS = {
 }  # fmt: skip
 
 
-LATER = ("address",)
+LATER = ("lookup", "nameserver", "address")
 UNKNOWN = "unknown here"
+ANSWERS = "answers"
+# A question for the name servers of the root: any name server answers it, and be it that it will not say.
+QUESTION = b"sv\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00\x00\x02\x00\x01"
+DNS_PORT, DNS_SECONDS = 53, 2.0
 UNREACHED = (
     "this node does not reach slurmctld: /etc/hosts, firewall port 6817, or another slurm.conf",
     "scontrol ping; getent hosts CONTROLLER; ls -l /etc/slurm/slurm.conf /run/slurm/conf; iptables -S",
@@ -78,8 +91,9 @@ def observe(node: Node) -> Any:
     addresses = sorted({line.split()[0] for line in lines if line.split()} if not itself else ())
     return {
         "hostname": own, "own_name": own == os.environ.get("SLURMD_NODENAME", ""), "account": account,
-        "resolved": resolved, "controller": names["the controller"], "address": " ".join(addresses),
-        "reached": reached(node), "mtu": mtu(node), "zone": time.strftime("%Z %z"),
+        "lookup": lookup(node), "resolved": resolved, "nameserver": nameserver(node),
+        "controller": names["the controller"], "address": " ".join(addresses), "reached": reached(node),
+        "mtu": mtu(node), "zone": time.strftime("%Z %z"),
         "preload": f"{os.environ.get('LD_PRELOAD', '')} {node.read('/etc/ld.so.preload') or ''}".strip(),
     }  # fmt: skip
 
@@ -98,6 +112,36 @@ def reached(node: Node) -> bool | None:
         if " is UP" in output.stdout:
             return True
     return None if output.code == NOT_STARTED else False
+
+
+def lookup(node: Node) -> str:
+    """Return where this node looks for the addresses of hosts, in order."""
+    found = re.search(r"^\s*hosts:([^#\n]*)", node.read("/etc/nsswitch.conf") or "", re.MULTILINE)
+    return " ".join(found.group(1).split()) if found else ""
+
+
+def nameserver(node: Node) -> str:
+    """Return whether one of the configured nameservers answers: which they are differs between racks."""
+    servers = re.findall(r"^\s*nameserver\s+(\S+)", node.read("/etc/resolv.conf") or "", re.MULTILINE)[:3]
+    if not servers:
+        return "none named"
+    return ANSWERS if any(asked(server) for server in servers) else f"none of {len(servers)} answers"
+
+
+def asked(server: str) -> bool:
+    """Return whether a nameserver says anything to a question; a lost packet is sent once more."""
+    for _attempt in range(2):
+        # A wrong address, a refusal and silence are all of this kind.
+        with contextlib.suppress(OSError):
+            family, kind, protocol, _name, address = socket.getaddrinfo(
+                server, DNS_PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+            )[0]
+            with socket.socket(family, kind, protocol) as channel:
+                channel.settimeout(DNS_SECONDS / 2)
+                channel.connect(address)
+                channel.send(QUESTION)
+                return bool(channel.recv(512))
+    return False
 
 
 def registries(node: Node) -> dict[str, str]:
@@ -146,8 +190,8 @@ def compared(seen: Any) -> dict[str, Any]:
 
 
 def differs(part: str, mine: Any, usual: Any) -> bool:
-    """Return whether a part speaks against this node: one that was not found out does not."""
-    return mine != usual and not (part in LATER and "" in (mine, usual))
+    """Return whether a part speaks against this node: one that was not found out does not, nor do good nameservers."""
+    return mine not in (usual, ANSWERS) and not (part in LATER and "" in (mine, usual))
 
 
 def said(value: Any) -> str:

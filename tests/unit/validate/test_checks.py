@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,8 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-30", changed("N-30", own_name=False, hostname="localhost"), "no (it is localhost)"),
         ("N-30", changed("N-30", account="unknown here"), "unknown here"),
         ("N-30", changed("N-30", resolved=["its own name"]), "its own name, the controller, as on 9 nodes"),
+        ("N-30", changed("N-30", lookup="dns", resolved=[]), "where names are looked up: dns"),
+        ("N-30", changed("N-30", nameserver="none of 2 answers"), "nameservers: none of 2 answers"),
         ("N-30", changed("N-30", address="10.0.0.9"), "address of the controller: 10.0.0.9"),
         ("N-30", changed("N-30", mtu="1500"), "MTU towards the submit host: 1500"),
         ("N-27", {"flag": False, "release": "6.1.0-old"}, "6.1.0, as on 9 nodes"),
@@ -213,11 +217,43 @@ def test_garbage_from_one_node_does_not_accuse_another(check):
 
 def test_an_address_that_is_not_known_accuses_nobody():
     """The controller itself has none to compare, nor have results that were stored before it was looked at."""
-    older = {name: value for name, value in GOOD["N-30"].items() if name not in ("address", "reached", "controller")}
+    older = {
+        name: value
+        for name, value in GOOD["N-30"].items()
+        if name not in ("lookup", "nameserver", "address", "reached", "controller")
+    }
     for observed in (changed("N-30", address=""), older):
         assert judge("N-30", observed, fleet={**fleet("N-30"), "gpu001": observed}).status == PASS
     known = {f"n{number}": older for number in range(9)}
     assert judge("N-30", GOOD["N-30"], fleet={**known, "gpu001": GOOD["N-30"]}).status == PASS
+
+
+def test_a_nameserver_that_answers_accuses_nobody_where_the_others_answer_nobody():
+    dead = {f"n{number}": changed("N-30", nameserver="none of 1 answers") for number in range(9)}
+    assert judge("N-30", GOOD["N-30"], fleet={**dead, "gpu001": GOOD["N-30"]}).status == PASS
+
+
+def test_a_nameserver_is_one_that_says_anything(tmp_path, monkeypatch):
+    write(tmp_path, "etc/nsswitch.conf", "passwd: files\n  hosts:\tfiles  dns # not myhostname\n")
+    node = Node(root=str(tmp_path))
+    assert n_30_alike.lookup(node) == "files dns" and n_30_alike.nameserver(node) == "none named"
+    monkeypatch.setattr(n_30_alike, "DNS_SECONDS", 0.4)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(n_30_alike, "DNS_PORT", server.getsockname()[1])
+        write(tmp_path, "etc/resolv.conf", "search x\nnameserver name-and-no-address\nnameserver 127.0.0.1\n")
+        assert n_30_alike.nameserver(node) == "none of 2 answers"
+
+        def refuse() -> None:
+            # The first question waits there since then; SERVFAIL is an answer.
+            for _question in range(3):
+                question, sender = server.recvfrom(512)
+                server.sendto(question[:2] + b"\x81\x82" + question[4:], sender)
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        assert n_30_alike.nameserver(node) == "answers"
+        thread.join(2)
 
 
 @pytest.mark.parametrize(
@@ -396,6 +432,13 @@ def test_hooks_are_observed_with_what_is_wrong(tmp_path):
     write(tmp_path, "etc/enroot/hooks.d/a.sh", "", 0o755)
     (tmp_path / "etc/enroot/hooks.d/b.sh").symlink_to("/nowhere")
     assert n_12_hooks.observe(Node(root=str(tmp_path))) == {"a.sh": "", "b.sh": "leads nowhere"}
+
+
+@pytest.mark.parametrize("place", ["etc/slurm", "run/slurm/conf"])
+def test_the_configuration_of_slurm_is_compared_wherever_the_node_has_it(tmp_path, place):
+    for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
+        write(tmp_path, f"{place}/{name}", "x")
+    assert len(n_07_drift.observe(Node(root=str(tmp_path)))) == 3
 
 
 def test_drift_is_observed_by_content_and_mode(tmp_path):
