@@ -27,18 +27,22 @@ def observe(node: Node) -> Any:
     found = {}
     for vendor, pattern in (("nvidia", "nvidia[0-9]*"), *PATTERNS.items()):
         devices = node.devices(pattern) if "/" not in pattern else [f"dri/{name}" for name in node.devices(pattern)]
-        found[vendor] = {"devices": devices, "openable": node.openable(devices), "numbers": numbers(node, devices)}
+        seen = {name: status for name in devices if (status := status_of(node, name))}
+        found[vendor] = {
+            "devices": devices,
+            "openable": node.openable(devices),
+            # What opening it really reaches.
+            "numbers": {name: f"{os.major(at.st_rdev)}:{os.minor(at.st_rdev)}" for name, at in seen.items()},
+            "modes": {name: f"{at.st_mode & 0o7777:04o}" for name, at in seen.items()},
+        }
     return found
 
 
-def numbers(node: Node, names: list[str]) -> dict[str, str]:
-    """Return each device's major and minor number: what opening it really reaches."""
-    found = {}
-    for name in names:
-        with contextlib.suppress(OSError):
-            device = node.path(f"/dev/{name}").stat().st_rdev
-            found[name] = f"{os.major(device)}:{os.minor(device)}"
-    return found
+def status_of(node: Node, name: str) -> os.stat_result | None:
+    """Return what the file system says of a device file."""
+    with contextlib.suppress(OSError):
+        return node.path(f"/dev/{name}").stat()
+    return None
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -62,9 +66,19 @@ def judge(observed: Any, context: Context) -> Finding:
     if len({slurm, len(devices), len(openable), slurm if wanted is None else wanted}) == 1:
         return passed(said)
     if len(openable) < len(devices) == slurm:
-        closed = ", ".join(name for name in devices if name not in openable)
+        closed = [name for name in devices if name not in openable]
+        modes = observed[vendor].get("modes") or {}
+        shut = [name for name in closed if int(modes.get(name, "0666"), 8) & 0o006 != 0o006]
+        if shut:
+            return failed(
+                f"{said}: {', '.join(f'{name} has the mode {modes[name]}' for name in shut)}",
+                "0666",
+                "the file's mode or owner keeps users out",
+                f"chmod 0666 {' '.join(f'/dev/{name}' for name in shut)}; find what sets it: udev rules, "
+                "NVreg_DeviceFileMode of the module; nvidia-modprobe makes it anew",
+            )
         return failed(
-            f"{said}: {closed} cannot be opened",
+            f"{said}: {', '.join(closed)} cannot be opened",
             expected,
             "the job was given all GPUs and its cgroup denies some, or a driver is wedged",
             "scontrol show node; slurmd's log; nvidia-smi",

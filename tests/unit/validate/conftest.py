@@ -54,6 +54,7 @@ GOOD: dict[str, Any] = {
         "nvidia": {
             **{name: [f"nvidia{i}" for i in range(8)] for name in ("devices", "openable")},
             "numbers": {f"nvidia{i}": f"195:{i}" for i in range(8)},
+            "modes": {f"nvidia{i}": "0666" for i in range(8)},
         },
         "amd": {"devices": [], "openable": []},
         "neuron": {"devices": [], "openable": []},

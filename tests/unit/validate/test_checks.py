@@ -19,6 +19,7 @@ from validate.checks import (
     c_08_batch,
     c_10_file_systems,
     h_07_account,
+    n_03_gres,
     n_07_drift,
     n_10_storage,
     n_12_hooks,
@@ -56,6 +57,12 @@ def changed(check: str, **changes: Any) -> Any:
 def with_number(name: str, number: str) -> dict[str, Any]:
     devices = GOOD["N-03"]["nvidia"]
     return {**devices, "numbers": {**devices["numbers"], name: number}}
+
+
+def closed(name: str, mode: str) -> dict[str, Any]:
+    devices = GOOD["N-03"]["nvidia"]
+    openable = [other for other in devices["openable"] if other != name]
+    return {**devices, "openable": openable, "modes": {**devices["modes"], name: mode}}
 
 
 PARTITION = GOOD["H-07"]["partition"]
@@ -151,6 +158,11 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-30", changed("N-30", reached=None), PASS, "too few nodes"),
     ("I-01", {"openable": ["nvidia0", "nvidia1"], "visible": "0"}, FAIL, "2 GPUs"),
     ("I-01", {"openable": [], "visible": ""}, FAIL, "0 GPUs"),
+    ("I-01", {"openable": [], "visible": ""}, FAIL, "the job has no GPU device"),
+    ("N-03", changed("N-03", nvidia=closed("nvidia2", "0600")), FAIL, "mode or owner keeps users out"),
+    ("N-03", changed("N-03", nvidia=closed("nvidia2", "0660")), FAIL, "nvidia2 has the mode 0660"),
+    ("N-03", changed("N-03", nvidia=closed("nvidia2", "0666")), FAIL, "its cgroup denies some"),
+    ("N-03", changed("N-03", nvidia={**closed("nvidia2", "0666"), "modes": None}), FAIL, "its cgroup denies some"),
     ("I-06", {"cores": 8, "allocated": "2"}, FAIL, "8 cores"),
     ("L-04", {"state": "MIXED+DRAIN", "reason": "batch job complete failure"}, FAIL, "batch job"),
     ("L-04", {"state": "", "reason": ""}, ERROR, "nothing"),
@@ -439,6 +451,14 @@ def test_the_configuration_of_slurm_is_compared_wherever_the_node_has_it(tmp_pat
     for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
         write(tmp_path, f"{place}/{name}", "x")
     assert len(n_07_drift.observe(Node(root=str(tmp_path)))) == 3
+
+
+def test_the_devices_are_observed_with_number_and_mode(tmp_path):
+    write(tmp_path, "dev/nvidia0", "", 0o600)
+    (tmp_path / "dev/nvidia1").symlink_to("/nowhere")
+    found = n_03_gres.observe(Node(root=str(tmp_path)))["nvidia"]
+    assert found["devices"] == ["nvidia0", "nvidia1"]
+    assert found["numbers"] == {"nvidia0": "0:0"} and found["modes"] == {"nvidia0": "0600"}
 
 
 def test_drift_is_observed_by_content_and_mode(tmp_path):
