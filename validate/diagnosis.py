@@ -32,8 +32,15 @@ class Diagnosis:
     who: str
 
 
+# In a step with a container Slurm runs this script inside it.
+TASK_PROLOG = Rule(
+    r"[Tt]ask[_ ]?[Pp]rolog",
+    "TaskProlog fails, or its file is not there where it runs (inside the container)",
+    "scontrol show config | grep TaskProlog; run it as the account; mount its directory into containers, by mounts.d",
+)
 # The first that matches counts: causes before what follows from them.
 CONTAINER = (
+    TASK_PROLOG,
     Rule(
         r"unrecognized option '--container-image",
         "pyxis is not registered for this submit host, or the plugin does not load here (pyxis#84)",
@@ -216,8 +223,15 @@ CONTAINER = (
         "enroot is not on this node, or not on slurmd's PATH",
         "playbooks/site.yml; systemctl show slurmd -p Environment",
     ),
+    # Nothing else was said: what was printed until then has the rules above.
+    Rule(
+        r"no answer within",
+        "the container's start hangs: a hook, the registry, or the disk",
+        "start it again, and meanwhile on the node: ps -ef --forest shows below slurmstepd what it waits for",
+    ),
 )
 LAUNCH = (
+    TASK_PROLOG,
     Rule(
         r"[Pp]rolog failed",
         "the prolog fails on this node, so that no job can start here",
@@ -230,7 +244,8 @@ LAUNCH = (
     ),
     Rule(
         r"Socket timed out|no answer within",
-        "slurmd hangs, or a prolog does, or the node's file system",
+        "slurmd hangs, or a prolog does, or the node's file system, or a firewall between node and submit host "
+        "(SrunPortRange)",
         "systemctl status slurmd; ps -eo pid,stat,wchan:20,cmd | awk '$2 ~ /D|T/'; dmesg -T | tail; then "
         "systemctl restart slurmd",
     ),
@@ -244,6 +259,11 @@ LAUNCH = (
         r"python3: (?:No such file|command not found|not found)|execve\(\): python3",
         "the node has no python3 on the job's PATH",
         "install python3",
+    ),
+    Rule(
+        r"Fatal Python error|ModuleNotFoundError|SyntaxError",
+        "python3 of the node is damaged or too old",
+        "python3 --version (3.9 or later), python3 -c 'import json, zlib'; reinstall the packages of python3",
     ),
     Rule(
         r"spank|[Pp]lugin|Plug-in",

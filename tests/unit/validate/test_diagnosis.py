@@ -85,6 +85,29 @@ LAUNCHES = [
 ]
 
 
+# Slurm's, srun's and Python's own words in their sources; none of these was recorded by us.
+LAUNCHES += [
+    ("no answer within 47 s", "SrunPortRange"),
+    ("slurmstepd: error: TaskProlog failed status=1\nsrun: error: n1: task 0: Exited with exit code 1", "TaskProlog"),
+    ("Fatal Python error: init_fs_encoding: failed to get the Python codec", "python3 of the node is damaged"),
+    ("ModuleNotFoundError: No module named 'encodings'", "python3 of the node is damaged"),
+    ('  File "<string>", line 1\nSyntaxError: invalid syntax', "or too old"),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("no answer within 130.2 s", "a hook, the registry, or the disk"),
+        ("pyxis: importing docker image: head:5000/x:1\nno answer within 130.2 s", "a hook, the registry, or the disk"),
+        ("pyxis:     [ERROR] Command not found: unsquashfs\nno answer within 130.2 s", "the program unsquashfs"),
+        ("slurmstepd: error: run_command: task_prolog can not be executed (/etc/slurm/task_prolog.sh)", "TaskProlog"),
+    ],
+)
+def test_a_container_that_hangs_or_whose_task_prolog_fails_has_a_cause(said, words):
+    assert words in diagnosis.of_container(said).cause
+
+
 @pytest.mark.parametrize(("said", "words"), LAUNCHES)
 def test_a_step_that_does_not_begin_has_a_cause(said, words):
     assert words in diagnosis.of_launch(said).cause
