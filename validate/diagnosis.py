@@ -296,6 +296,12 @@ REFUSED = (
         "operator",
     ),
     Rule(
+        r"time limit is invalid|PartitionTimeLimit",
+        "the partition, or the account's limits, allow less time than the run asks for",
+        "scontrol show partition: MaxTime; sacctmgr show assoc: MaxWall; a smaller validate_tier asks for less",
+        "operator",
+    ),
+    Rule(
         r"not in reservation|reservation is invalid|Requested reservation",
         "the reservation does not give this node to this account",
         "scontrol show reservation",

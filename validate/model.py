@@ -17,6 +17,8 @@ SEVERITY = (FAIL, NO_RESULT, ERROR, BLOCKED, WARN, PASS, SKIP)
 ACCEPTED = frozenset((PASS, WARN, SKIP))
 
 TIERS = ("quick", "standard", "deep")
+# After which Slurm ends a job of a tier, whatever became of the run.
+MINUTES = {"quick": 30, "standard": 60, "deep": 180}
 # Where a check observes; all but `submit` are Slurm steps of one job on each node, in this order. `nested`, `sample`
 # and `group` run on the node itself and start steps of their own: on every node, on one node of those that are alike,
 # and on the first of a chunk for all of its nodes.

@@ -10,13 +10,11 @@ from typing import Any
 from validate import bundle, kinds, launcher, probing
 from validate.catalogue import Entry
 from validate.errors import CannotStart
-from validate.model import PERMISSIONS, STEPS, WORKLOADS
+from validate.model import MINUTES, PERMISSIONS, STEPS, WORKLOADS
 from validate.settings import Settings
 
 # Seconds: a step's launch, and a check's share of its step as seen on the sandbox; only the forecast uses them.
 LAUNCH, SHARE = 2.0, 0.3
-# Minutes after which Slurm ends a job of a tier, whatever became of the run.
-MINUTES = {"quick": 30, "standard": 60, "deep": 180}
 # Steps that start containers, by pyxis or by the checks themselves.
 CONTAINED = {"container", "one_gpu", "nested", "sample", "group"}
 MOUNTS = "{scratch}:/validate/rw,{scratch}:/validate/ro:ro"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -64,9 +65,11 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
     ping = answers["ping"]
     if ping["code"] != 0 or " is UP" not in ping["stdout"]:
         said = (ping["stderr"] or ping["stdout"]).strip()[:500] or "nothing within 15 s"
+        host = where.submits[0].name
+        # Without munge this host cannot even ask, whatever the controller does.
+        look = f"munge on {host}" if re.search("munge", said, re.IGNORECASE) else "slurmctld on the controller"
         raise CannotStart(
-            f"Slurm's controller does not answer {where.submits[0].name}: {said}\n"
-            "systemctl status slurmctld on the controller; nothing was run"
+            f"Slurm's controller does not answer {host}: {said}\nsystemctl status {look}; nothing was run"
         )
     everything = survey.roster(answers["nodes"]["stdout"])
     nodes, more = survey.expected(everything, where.inventory)

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import MINUTES, TIERS, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -24,7 +24,9 @@ CHECK = Check(
 
 def observe(node: Node) -> Any:
     """Have Slurm judge a job without running it, and read what that leaves out: the partition's state and groups."""
-    words = ["srun", "--test-only", "--nodes=1"]
+    # What allocation_options of validate/plan.py asks for: whole nodes for so long.
+    minutes = MINUTES[str(node.settings.get("tier") or TIERS[0])]
+    words = ["srun", "--test-only", "--nodes=1", "--exclusive", "--mem=0", f"--time={minutes}"]
     for name in ("partition", "account", "reservation"):
         if node.settings.get(name):
             words.append(f"--{name}={node.settings[name]}")

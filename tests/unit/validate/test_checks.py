@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate.conftest import GOOD, NOW
-from validate import kinds
+from validate import kinds, plan
 from validate.catalogue import load
 from validate.checks import (
     c_08_batch,
@@ -29,6 +29,7 @@ from validate.checks.n_10_storage import COMMON
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node, Output
 from validate.reading import enroot_paths, mount_of, mounts, mounts_of, plugstack, restrictions, slurm_setting
+from validate.settings import Settings
 
 SETTINGS = {
     "runtimes": ["enroot", "pyxis"], "hooks": ["50-slurm-pmi.sh", "50-slurm-pytorch.sh"], "container_start": 120,
@@ -282,6 +283,16 @@ def test_slurmctld_is_reached_where_one_of_them_is_up(tmp_path, monkeypatch, ans
     assert n_30_alike.reached(Node()) is known
     monkeypatch.setenv("PATH", "/nonexistent")
     assert n_30_alike.reached(Node()) is None
+
+
+@pytest.mark.parametrize(("tier", "minutes"), [("standard", 60), ("deep", 180), ("", 30)])
+def test_the_job_that_slurm_judges_asks_for_what_the_run_asks_for(tmp_path, monkeypatch, tier, minutes):
+    write(tmp_path, "srun", f'#!/bin/sh\necho "$@" > {tmp_path}/words\n', 0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    h_07_account.observe(Node(settings={"partition": "gpu", **({"tier": tier} if tier else {})}))
+    asked = (tmp_path / "words").read_text().split()
+    wanted = plan.allocation_options(0, Settings(partition="gpu", tier=tier or "quick"))
+    assert f"--time={minutes}" in asked and {*wanted} - {*asked} == {"--ntasks-per-node=1"}
 
 
 def test_the_partition_of_the_run_is_the_named_or_the_default_one():

@@ -119,6 +119,16 @@ def test_a_refused_allocation_has_a_cause():
     assert found is not None and "drained" in found.cause
 
 
+# Slurm's own words (slurm_errno.c, and squeue's reason); not recorded by us.
+@pytest.mark.parametrize(
+    "said",
+    ["Requested time limit is invalid (missing or exceeds some limit)", "salloc: job 8 queued: PartitionTimeLimit"],
+)
+def test_a_time_limit_that_is_too_short_has_a_cause(said):
+    found = diagnosis.of(f"salloc: error: Job submit/allocate failed: {said}\n", diagnosis.REFUSED)
+    assert found is not None and "less time than the run asks for" in found.cause
+
+
 @pytest.mark.parametrize("rules", [diagnosis.CONTAINER, diagnosis.LAUNCH, diagnosis.REFUSED])
 def test_no_rule_matches_what_a_good_start_prints(rules):
     good = "pyxis: importing docker image: head:5000/x:1\npyxis: imported docker image: head:5000/x:1\n"

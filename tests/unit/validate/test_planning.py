@@ -272,3 +272,17 @@ def test_no_check_explains_itself_in_a_circle():
 
     for check in entries:
         above(check, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("slurm_ping: error: Munge encode failed: Failed to access", "systemctl status munge on login1"),
+        ("Slurmctld(primary) at head is DOWN", "systemctl status slurmctld on the controller"),
+    ],
+)
+def test_a_controller_that_does_not_answer_may_be_munge_on_the_submit_host(monkeypatch, said, words):
+    here = session.Submit("login1")
+    monkeypatch.setattr(suite, "ask", lambda _host: {"ping": {"code": 1, "stdout": "", "stderr": said}})
+    with pytest.raises(CannotStart, match=words):
+        suite.prepare(suite.Target((here,), None, here), IMAGE)
