@@ -7,6 +7,7 @@ import os
 import re
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -25,21 +26,40 @@ PROGRAMS = ("enroot-aufs2ovlfs", "enroot-mksquashovlfs")
 
 
 def observe(node: Node) -> Any:
-    """Read the attribute that holds them."""
-    found = {}
+    """Read the attribute that holds them, and what would make it void: the step's own state, the mount's options."""
+    found: dict[str, Any] = {}
+    table, void = reading.mounts(node), set()
     for program in PROGRAMS:
         path = node.which(program)
         try:
             found[program] = os.getxattr(path, "security.capability").hex() if path else "not found"
         except OSError as error:
             found[program] = "" if error.errno == errno.ENODATA else str(error.strerror)
-    return found
+        mount = reading.mount_of(os.path.realpath(path), table) if path else {}
+        if "nosuid" in mount.get("options", "").split(","):
+            void.add(mount["point"])
+    status = node.read("/proc/self/status") or ""
+    return {**found, "nosuid": sorted(void), "locked": bool(re.search(r"^NoNewPrivs:\s*1", status, re.MULTILINE))}
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Both have some."""
     if "enroot" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name enroot")
+    if observed.get("locked"):
+        return failed(
+            "NoNewPrivs: 1",
+            "NoNewPrivs: 0 in /proc/self/status of a job",
+            "NoNewPrivileges=yes in slurmd's unit: no program of a job gets the capabilities of its file",
+            "systemctl cat slurmd; remove NoNewPrivileges, systemctl daemon-reload, restart slurmd",
+        )
+    if observed.get("nosuid"):
+        return failed(
+            f"{', '.join(observed['nosuid'])} is mounted nosuid",
+            "enroot's helpers on a mount without nosuid",
+            "a mount with nosuid holds enroot's helpers: the capabilities of their files are void",
+            f"findmnt {observed['nosuid'][0]}; mount -o remount,suid; correct fstab",
+        )
     # VFS_CAP_REVISION_2 or 3, little endian, with or without the effective bit (linux/capability.h).
     bad = [name for name in PROGRAMS if not re.fullmatch("0[01]00000[23][0-9a-f]+", observed[name])]
     if bad:

@@ -68,7 +68,12 @@ GOOD: dict[str, Any] = {
     },
     "N-07": {"/etc/enroot/enroot.conf": "0123456789abcdef 0644"},
     "N-08": {"code": 0, "stdout": "", "stderr": "", "limit": 95_000},
-    "N-09": {"enroot-aufs2ovlfs": "0100000202002000", "enroot-mksquashovlfs": "0100000202002000"},
+    "N-09": {
+        "enroot-aufs2ovlfs": "0100000202002000",
+        "enroot-mksquashovlfs": "0100000202002000",
+        "nosuid": [],
+        "locked": False,
+    },
     "N-10": {
         **{key: {**DISK, "path": f"/scratch/{key}"} for key in (*ENROOT_KEYS, "pyxis")},
         **{key: {**DISK, "path": path, "mode": 0o1777} for key, path in COMMON.items()},
@@ -79,7 +84,7 @@ GOOD: dict[str, Any] = {
     },
     "N-12": {"50-slurm-pmi.sh": "", "50-slurm-pytorch.sh": "", "98-nvidia.sh": ""},
     "N-21": {},
-    "N-22": {"memlock": -1, "nofile": 20000},
+    "N-22": {"memlock": -1, "nofile": 20000, "as": -1, "core": 0, "fsize": -1, "stack": 8388608, "nproc": 256_000},
     "N-24": NOW,
     "N-25": {"code": 0, "stdout": "", "stderr": ""},
     "N-27": {"flag": False, "release": "6.1.0"},

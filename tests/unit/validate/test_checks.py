@@ -21,8 +21,10 @@ from validate.checks import (
     h_07_account,
     n_03_gres,
     n_07_drift,
+    n_09_capabilities,
     n_10_storage,
     n_12_hooks,
+    n_22_limits,
     n_30_alike,
 )
 from validate.checks.n_10_storage import COMMON
@@ -107,6 +109,9 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-08", changed("N-08", code=None), FAIL, "hangs"),
     ("N-08", changed("N-08", code=1, stderr="unshare: unshare failed: Operation not permitted"), FAIL, "not permitted"),
     ("N-09", {"enroot-aufs2ovlfs": "", "enroot-mksquashovlfs": "0100000202002000"}, FAIL, "aufs2ovlfs: none"),
+    ("N-09", {"enroot-aufs2ovlfs": "0100000202002000", "enroot-mksquashovlfs": "0100000202002000"}, PASS, "both"),
+    ("N-09", changed("N-09", locked=True), FAIL, "NoNewPrivileges=yes in slurmd's unit"),
+    ("N-09", changed("N-09", nosuid=["/usr"]), FAIL, "/usr is mounted nosuid"),
     ("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "type": "lustre"}}, FAIL, "nodes share"),
     ("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "options": "rw,noexec"}}, FAIL, "noexec"),
     (
@@ -200,6 +205,8 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-10", {key: {**place, "mount": "/"} for key, place in PATHS.items()}, "on 9 nodes on /scratch"),
         ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:9")), "nvidia1 is 195:9"),
         ("N-22", {"memlock": -1, "nofile": 1024}, "nofile 20000, as on 9 nodes"),
+        ("N-22", changed("N-22", fsize=2**20), "fsize 1048576"),
+        ("N-22", changed("N-22", nproc=100), "nproc 256000, as on 9 nodes"),
         ("C-10", {"home": NO_HOME}, "No such file or directory on / (ext4)"),
         ("C-10", {"home": GOOD["C-10"]["home"] | {"access": "ro"}}, "home rw, as on 9 nodes"),
         (
@@ -462,6 +469,29 @@ def test_the_configuration_of_slurm_is_compared_wherever_the_node_has_it(tmp_pat
     for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
         write(tmp_path, f"{place}/{name}", "x")
     assert len(n_07_drift.observe(Node(root=str(tmp_path)))) == 3
+
+
+def test_limits_of_processes_that_differ_a_little_accuse_nobody():
+    fleet_of = {f"n{number}": changed("N-22", nproc=256_000 + number % 3) for number in range(9)}
+    for count in (255_990, 200_000, 600_000, -1):
+        assert judge("N-22", changed("N-22", nproc=count), fleet=fleet_of).status == PASS
+    assert judge("N-22", changed("N-22", nproc=1000), fleet=fleet_of).status == FAIL
+    older = {"memlock": -1, "nofile": 20000}
+    assert judge("N-22", older, fleet=dict.fromkeys("abc", older)).status == PASS
+    assert set(n_22_limits.observe(Node())) == set(GOOD["N-22"])
+
+
+def test_capabilities_are_observed_with_what_makes_them_void(tmp_path, monkeypatch):
+    write(tmp_path, "bin/enroot-aufs2ovlfs", "", 0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    files = {
+        "/proc/self/mountinfo": f"7 1 0:5 / / rw - ext4 x rw\n8 7 0:6 / {tmp_path} rw,nosuid - ext4 y rw\n",
+        "/proc/self/status": "Name:\tpython3\nNoNewPrivs:\t1\nSeccomp:\t0\n",
+    }
+    monkeypatch.setattr(Node, "read", lambda _node, name: files.get(name))
+    seen = n_09_capabilities.observe(Node())
+    assert seen["nosuid"] == [str(tmp_path)] and seen["locked"] is True
+    assert seen["enroot-mksquashovlfs"] == "not found"
 
 
 def test_the_devices_are_observed_with_number_and_mode(tmp_path):
