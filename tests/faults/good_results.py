@@ -60,8 +60,8 @@ def nvidia() -> dict[str, Any]:
 
 RUNTIMES: dict[str, Any] = {
     "N-05": {
-        "enroot": "/usr/bin/enroot", "docker": "/usr/bin/docker", "apptainer": "/usr/bin/apptainer",
-        "nvidia-container-cli": "",
+        "srun": "/usr/bin/srun", "enroot": "/usr/bin/enroot", "docker": "/usr/bin/docker",
+        "apptainer": "/usr/bin/apptainer", "nvidia-container-cli": "",
     },
     "D-01": {
         "installed": True, "group": True, "member": True, "in_job": True, "code": 0, "stdout": "", "stderr": "",

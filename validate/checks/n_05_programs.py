@@ -9,7 +9,7 @@ from validate.probing import Node
 
 CHECK = Check(
     id="N-05",
-    title="container programs on the job's PATH",
+    title="container programs and srun on the job's PATH",
     tier="quick",
     step="host",
     cause="the install did not reach this node, or the program lies outside slurmd's PATH",
@@ -25,13 +25,24 @@ PROGRAMS = {
 }
 
 
+# Jobs start steps of their own, and so does the suite.
+SLURM = "srun"
+
+
 def observe(node: Node) -> Any:
     """Look for all of them."""
-    return {name: node.which(name) for names in PROGRAMS.values() for name in names}
+    return {name: node.which(name) for name in (SLURM, *(name for names in PROGRAMS.values() for name in names))}
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """What validate_runtimes names is there."""
+    """What validate_runtimes names is there, and srun."""
+    if not observed.get(SLURM, SLURM):
+        return failed(
+            f"not found: {SLURM}",
+            f"{SLURM} on PATH",
+            "Slurm's own programs are not on the job's PATH: a job on this node cannot start steps",
+            "command -v srun in a job and in a login shell; install Slurm's client commands, or mend PATH",
+        )
     wanted = [name for runtime in context.settings["runtimes"] for name in PROGRAMS.get(runtime, ())]
     missing = [name for name in wanted if not observed[name]]
     if missing:

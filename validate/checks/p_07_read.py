@@ -16,6 +16,7 @@ CHECK = Check(
     step="host",
     cause="the route or the client of the file system on this node",
     fix="dd if=IMAGE of=/dev/null bs=8M iflag=direct on this node and on another; the file system's client log",
+    after=("C-01", "H-08"),
     seconds=40,
 )
 

@@ -59,7 +59,13 @@ GOOD: dict[str, Any] = {
         "amd": {"devices": [], "openable": []},
         "neuron": {"devices": [], "openable": []},
     },
-    "N-05": {"enroot": "/usr/bin/enroot", "docker": "", "apptainer": "", "nvidia-container-cli": ""},
+    "N-05": {
+        "srun": "/usr/bin/srun",
+        "enroot": "/usr/bin/enroot",
+        "docker": "",
+        "apptainer": "",
+        "nvidia-container-cli": "",
+    },
     "N-06": {
         "enroot": "4.1.2-1",
         "enroot+caps": "4.1.2-1",

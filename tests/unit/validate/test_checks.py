@@ -103,6 +103,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:0")), FAIL, "nvidia0 is 195:0, nvidia1 is 195:0"),
     ("N-03", changed("N-03", nvidia={**GOOD["N-03"]["nvidia"], "openable": ["nvidia0"]}), FAIL, "cannot be opened"),
     ("N-05", changed("N-05", enroot=""), FAIL, "enroot"),
+    ("N-05", changed("N-05", srun=""), FAIL, "Slurm's own programs are not on the job's PATH"),
+    ("N-05", {name: path for name, path in GOOD["N-05"].items() if name != "srun"}, PASS, "/usr/bin/enroot"),
     ("N-06", changed("N-06", enroot="4.1.0-1"), FAIL, "enroot#261"),
     ("N-06", changed("N-06", **{"enroot version": "3.5.0"}), FAIL, "the program says 3.5.0"),
     ("N-08", changed("N-08", limit=0), FAIL, "max_user_namespaces"),
