@@ -68,8 +68,6 @@ def judge(observed: Any, context: Context) -> Finding:
     """As on the other nodes."""
     if "apptainer" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name apptainer")
-    if not observed or not observed["version"]:
-        return failed("no apptainer", "apptainer installed")
     if observed.get("problem"):
         return failed(
             observed["problem"],
@@ -78,6 +76,8 @@ def judge(observed: Any, context: Context) -> Finding:
             "apptainer --debug exec IMAGE true as the same account; ls -l /dev/fuse; ls -l starter-suid; "
             "/etc/apptainer/apptainer.conf",
         )
+    if not observed or not observed["version"]:
+        return failed("no apptainer", "apptainer installed")
     usual, count = majority(context.fleet, compared)
     own = compared(observed)
     if count > 1 and usual[:2] != own[:2]:

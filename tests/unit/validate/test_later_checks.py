@@ -175,6 +175,8 @@ APPTAINER = {"version": "apptainer version 1.4.5", "mode": "userns", "subids": [
     [
         ({}, PASS, "1.4.5, userns"),
         ({"problem": "FATAL: no userns"}, FAIL, "does not start a container"),
+        ({"problem": "FATAL: the configuration is broken", "version": ""}, FAIL, "does not start a container"),
+        ({"version": ""}, FAIL, "no apptainer"),
         ({"mode": "suid"}, FAIL, "userns, as on 9 nodes"),
         ({"version": "apptainer version 1.3.0"}, FAIL, "1.4.5, userns, as on 9 nodes"),
         ({"subids": ["subgid"]}, FAIL, "in /etc/subuid and /etc/subgid, as on 9 nodes"),
