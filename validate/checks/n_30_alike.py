@@ -129,18 +129,20 @@ def nameserver(node: Node) -> str:
 
 
 def asked(server: str) -> bool:
-    """Return whether a nameserver says anything to a question; a lost packet is sent once more."""
-    for _attempt in range(2):
-        # A wrong address, a refusal and silence are all of this kind.
-        with contextlib.suppress(OSError):
-            family, kind, protocol, _name, address = socket.getaddrinfo(
-                server, DNS_PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-            )[0]
-            with socket.socket(family, kind, protocol) as channel:
-                channel.settimeout(DNS_SECONDS / 2)
-                channel.connect(address)
+    """Return whether a nameserver says anything to a question, which is sent once more where nothing comes."""
+    # A wrong address, a refusal and silence are all of this kind.
+    with contextlib.suppress(OSError):
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            server, DNS_PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        with socket.socket(family, kind, protocol) as channel:
+            channel.settimeout(DNS_SECONDS / 2)
+            channel.connect(address)
+            for _attempt in range(2):
                 channel.send(QUESTION)
-                return bool(channel.recv(512))
+                # Before Python 3.10 it is no TimeoutError.
+                with contextlib.suppress(socket.timeout):
+                    return bool(channel.recv(512))
     return False
 
 
