@@ -20,6 +20,13 @@ CHECK = Check(
 )
 
 
+# Said by Slurm 22.05 of Debian 12, which looks for libpmix.so.
+LIBRARY = (
+    "Slurm's PMIx plugin is on this node, and the library that it loads is not",
+    "install it (Debian 13 libpmix2, Debian 12 libpmix-dev, RHEL pmix), then restart slurmd",
+)
+
+
 def observe(node: Node) -> Any:
     """Have both say who they are."""
     output = node.contained(ranks.WORDS, ["--overlap", "--ntasks=2", "--mpi=pmix"])
@@ -32,6 +39,8 @@ def judge(observed: Any, context: Context) -> Finding:
         said = observed["said"].strip()[-400:]
         if observed["code"] is None:
             return failed(said or "no answer in time", "two ranks", "the tasks wait for each other: PMIx hangs")
+        if "can not load PMIx library" in said:
+            return failed(said.splitlines()[0], "two ranks", *LIBRARY)
         return failed(said, "two ranks") if said else errored(f"{len(observed['tasks'])} tasks answered")
     wrong = ranks.fault(observed["tasks"], range(2), 2)
     how = (

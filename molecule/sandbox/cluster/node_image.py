@@ -23,9 +23,12 @@ PACKAGES = (
     "openssh-server procps python3 python3-apt slurm-client slurmctld slurmd sudo systemd "
     "systemd-sysv"
 )
+# Slurm's PMIx of Debian 12 loads its library by the name that only the development package has.
 # The node of another name has all that its packages stand for (image/rocky).
 ROCKY = "createrepo-c dnf gcc jq libc6-dev libslurm-dev make parallel python3-dnf rpm squashfs-tools zstd"
-ONLY_IN: dict[str, tuple[str, ...]] = {"trixie": ("sackd",), "bookworm": (), "rocky": tuple(ROCKY.split())}
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "trixie": ("sackd",), "bookworm": ("libpmix-dev",), "rocky": tuple(ROCKY.split()),
+}  # fmt: skip
 # What a role's nodes must not have: a daemon that is present but idle misleads who looks for it.
 UNWANTED = {
     "controller": ("slurmd", "sackd"),

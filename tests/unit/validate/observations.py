@@ -354,6 +354,13 @@ BAD: list[tuple[str, str, Any, str, str]] = [
     ),
     ("M-01", "simulated", {"tasks": [], "code": 1, "said": "srun: error: Couldn't find mpi/pmix"}, "FAIL", "mpi/pmix"),
     ("M-01", "simulated", {"tasks": [], "code": None, "said": ""}, "FAIL", "no answer"),
+    (
+        "M-01",
+        "simulated",
+        {"tasks": [], "code": 1, "said": "srun: error: mpi/pmix_v4: init: (null) [0]: can not load PMIx library"},
+        "FAIL",
+        "the library that it loads is not",
+    ),
     ("M-02", "simulated", changed("M-02", **SPLIT, pairs=LONE), "FAIL", "with gpu002 and gpu003"),
     ("M-02", "simulated", changed("M-02", **SPLIT, pairs={"with": "gpu002", "seen": True}), "PASS", "well with gpu002"),
     (
