@@ -24,6 +24,7 @@ ORDER = (
     "idempotence",
     "security",
     "preflight",
+    "packages",
     "drift",
     "fault_bench",
     "acceptance",
