@@ -55,13 +55,12 @@ def bring_examples(made: Nodes, node: str) -> None:
 
 def carry_packages(made: Nodes, complete: str, bare: str) -> Path:
     """Return a repository of the packages that a complete node has and a bare one lacks, but for the artifacts."""
-    ask = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}=${Version}\\n' | grep ^ii | cut -c4-"
+    # Held packages are "hi".
+    ask = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}=${Version}\\n' | grep ^.i | cut -c4-"
     lacking = set(made.sandbox.ask(complete, ask).split()) - set(made.sandbox.ask(bare, ask).split())
     wanted = sorted(name for name in lacking if not name.startswith(("enroot=", "enroot+caps=")))
     fetch = "rm -rf /root/carried; mkdir /root/carried; cd /root/carried; apt-get -qq download"
-    # Of a repository that is a directory apt gives links.
-    copy = "for link in $(find . -type l); do cp --remove-destination $(readlink -f $link) $link; done"
-    made.sandbox.alter(complete, f"{fetch} {' '.join(wanted)} 2>/dev/null\n{copy}")
+    made.sandbox.alter(complete, f"{fetch} {' '.join(wanted)} 2>/dev/null")
     directory = made.settings.state / "packages"
     shutil.rmtree(directory, ignore_errors=True)
     made.sandbox.podman("cp", f"{made.sandbox.cluster.node(complete).id}:/root/carried", str(directory))

@@ -91,6 +91,8 @@ def test_what_the_image_has_is_enabled_and_its_data_is_on_the_disk(made: Nodes, 
 @pytest.mark.case("P4")
 def test_a_container_job_runs_on_every_compute(made: Nodes, born: dict[str, Ended]) -> None:
     made.wait_idle(COMPUTES)
+    # A client of a network filesystem sees what the head has written when its cache is old enough.
+    made.until("login1", "/opt/slurm/bin/srun --help | grep -q -- --container-image")
     for node in COMPUTES:
         made.container_job(node)
 
