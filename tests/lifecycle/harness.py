@@ -151,8 +151,8 @@ class Nodes:
         others = [self.address(name) for name in self.sandbox.nodes]
         rules = [f"-d {address} -j ACCEPT" for address in others]
         rules += ["-o lo -j ACCEPT", "-m conntrack --ctstate ESTABLISHED -j ACCEPT", "-d 127.0.0.0/8 -j ACCEPT"]
-        # The end of a connection that is over already is no attempt at one.
-        rules += ["-m conntrack --ctstate INVALID -j DROP"]
+        # The kernel's own, where a bridge appears: groups of multicast, which do not leave the link.
+        rules += ["-p igmp -j ACCEPT"]
         served = [f"tcp --dport {self.server.port}", "udp --dport 53", "tcp --dport 53"]
         rules += [f"-d {self.gateway} -p {port} -j ACCEPT" for port in served] + ["-j REJECT"]
         self.sandbox.alter(node, "\n".join(f"iptables -A OUTPUT {rule}" for rule in rules))
