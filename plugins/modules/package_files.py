@@ -131,11 +131,15 @@ def masked(module: Any, units: list[str]) -> Iterator[None]:
     if not units:
         yield
         return
-    module.run_command(["systemctl", "mask", "--runtime", *units])
+    # A socket that listens would lose its descriptor to the mask, and its service could not be started again.
+    sockets = [unit for unit in units if unit.endswith(".socket")]
+    listening = [unit for unit in sockets if not module.run_command(["systemctl", "is-active", "--quiet", unit])[0]]
+    kept = [unit for unit in units if unit not in listening]
+    module.run_command(["systemctl", "mask", "--runtime", *kept])
     try:
         yield
     finally:
-        module.run_command(["systemctl", "unmask", "--runtime", *units])
+        module.run_command(["systemctl", "unmask", "--runtime", *kept])
 
 
 def install(module: Any) -> None:

@@ -66,7 +66,7 @@ def daemons(sandbox: Sandbox) -> dict[str, str]:
     return {node: sandbox.ask(node, DAEMONS) for node in sandbox.nodes}
 
 
-LOOK = f"stat --format='%a %U:%G' {SOCKET}; id --name --groups member; cat {DROP_IN}"
+LOOK = f"stat --format='%a %U:%G' {SOCKET}; id --name --groups member; runc --version | head -1; cat {DROP_IN}"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def seen(sandbox: Sandbox) -> Seen:
     before = daemons(sandbox)
     compute1 = (
         set_key("keys['log-opts']['max-size'] = '1g'; keys['max-concurrent-downloads'] = 2")
-        + f"; gpasswd --delete member docker; chmod 0666 {SOCKET}; rm {DROP_IN}"
+        + f"; gpasswd --delete member docker; chmod 0666 {SOCKET}; rm {DROP_IN} /usr/sbin/runc"
     )
     sandbox.alter("compute1", compute1)
     sandbox.alter("login1", f"cp {CONFIG} /root/daemon.json; printf '{INVALID}' > {CONFIG}")
@@ -140,9 +140,10 @@ def test_nobody_becomes_root_by_the_way(converged: Sandbox) -> None:
 @pytest.mark.case("I15")
 @pytest.mark.case("I16")
 def test_one_run_repairs_what_drifted(seen: Seen) -> None:
-    socket, groups, *drop_in = seen.state.splitlines()
+    socket, groups, runc, *drop_in = seen.state.splitlines()
     assert socket == "660 root:docker"
     assert "docker" in groups.split()
+    assert runc.startswith("runc version")
     assert "RequiresMountsFor=/scratch/slipway/docker /scratch/slipway/containerd" in drop_in
     assert seen.between["compute1"] != seen.before["compute1"], "the key was not made effective"
 

@@ -462,10 +462,20 @@ def test_rpm_erases_nothing_that_others_need(run_module: Run, rocky: Node, recor
 @pytest.mark.parametrize("fails", [False, True])
 def test_units_are_masked_while_their_packages_are_installed(run_module: Run, node: Node, fails: bool) -> None:
     node.answers["apt-get"] = [(100 if fails else 0, "E: nothing known")]
+    node.answers["systemctl is-active"] = [(3, "")]
     result = run_module("package_files", packages=["docker.io"], not_started=["docker.service", "docker.socket"])
     assert bool(result.get("failed")) == fails
     units = "--runtime docker.service docker.socket"
-    assert node.changes() == ["systemctl mask " + units, INSTALL + " docker.io", "systemctl unmask " + units]
+    asked = "systemctl is-active --quiet docker.socket"
+    assert node.changes() == [asked, "systemctl mask " + units, INSTALL + " docker.io", "systemctl unmask " + units]
+
+
+def test_a_socket_that_listens_is_not_masked(run_module: Run, node: Node) -> None:
+    """systemd would close it, and its service cannot be started again without it."""
+    node.answers["systemctl is-active"] = [(0, "")]
+    run_module("package_files", packages=["docker.io"], not_started=["docker.service", "docker.socket"])
+    masks = [call for call in node.changes() if "mask " in call]
+    assert masks == ["systemctl mask --runtime docker.service", "systemctl unmask --runtime docker.service"]
 
 
 def test_packages_are_held_afterwards(run_module: Run, node: Node) -> None:
