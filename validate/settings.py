@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from validate.errors import CannotStart
@@ -129,8 +133,15 @@ class Site:
 
 def read_inventory(path: str) -> Site:
     """Return what an Ansible inventory says; CannotStart where it cannot be read or names no node."""
-    command = ["ansible-inventory", "--inventory", path, "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # That of the environment whose Python runs, which need not be on PATH.
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    program = shutil.which("ansible-inventory", path=search)
+    if not program:
+        raise CannotStart(
+            f"the inventory {path} cannot be read: ansible-inventory is neither beside {sys.executable} nor on PATH; "
+            "run `make venv` and `. .venv/bin/activate`, or give no inventory on a host that submits"
+        )
+    done = subprocess.run([program, "--inventory", path, "--list"], capture_output=True, text=True, check=False)
     try:
         listing = json.loads(done.stdout) if done.returncode == 0 else None
     except ValueError:

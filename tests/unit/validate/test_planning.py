@@ -25,6 +25,18 @@ DRAINED = (
 # Settings
 
 
+def test_the_program_of_the_running_python_reads_the_inventory(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setattr(settings.sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CannotStart, match=r"ansible-inventory is neither beside .*/bin/python nor on PATH; run `make"):
+        settings.read_inventory("hosts.yml")
+    program = tmp_path / "bin/ansible-inventory"
+    program.write_text('#!/bin/sh\necho \'{"compute": {"hosts": ["n1"]}, "login": {"hosts": ["l1"]}}\'\n')
+    program.chmod(0o755)
+    assert settings.read_inventory("hosts.yml").compute == ("n1",)
+
+
 def test_every_wrong_setting_is_named():
     with pytest.raises(CannotStart) as caught:
         settings.make({"imgae": "x", "chunk_size": 100, "tier": "fast", "runtimes": 5, "image": "{{ x }}"})
