@@ -12,7 +12,7 @@ from tests.sandbox.harness import PROGRAMS, ROOT, Sandbox
 
 pytestmark = pytest.mark.sandbox
 
-# A package, and a mirror of it over HTTP whose list does not fit its Release until the file `mended` is there.
+# A package, and a mirror of it over HTTP whose list does not fit its Release until MENDED has run.
 MIRROR = r"""
 set -e
 mkdir -p /root/mirror/package/DEBIAN && cd /root/mirror
