@@ -77,7 +77,7 @@ def judge(observed: Any, context: Context) -> Finding:
     """Nothing shared, nothing noexec that is executed from, all writable, and mounted where the others have it."""
     if "enroot" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name enroot")
-    problems, closed = [], False
+    problems, closed, options_differ = [], False, False
     for key, place in observed.items():
         name = f"{key} {place['path']}"
         if place["write"] not in ("", FULL):
@@ -90,11 +90,9 @@ def judge(observed: Any, context: Context) -> Finding:
     usual, count = majority(context.fleet, mount_points)
     if count > 1 and not problems:
         own = mount_points(observed)
-        problems += [
-            f"{key} is on the mount {own.get(key)}, on {count} nodes on {usual[key]}"
-            for key in usual
-            if own.get(key) != usual[key]
-        ]
+        for key in (key for key in usual if own.get(key) != usual[key]):
+            problems.append(f"{key} is on the mount {shown(own.get(key))}, on {count} nodes on {shown(usual[key])}")
+            options_differ = options_differ or (key in own and own[key][0] == usual[key][0])
     open_to_all = [place["path"] for place in observed.values() if place.get("mode", 0) & 0o1002 == 0o002]
     if open_to_all and not problems:
         return failed(
@@ -106,7 +104,7 @@ def judge(observed: Any, context: Context) -> Finding:
     if closed:
         cause = "containers cannot execute anything from a noexec mount (enroot#156)"
         return failed("; ".join(problems), "a data path mounted exec", cause, "mount -o remount,exec; correct fstab")
-    if any("noexec)" in problem or "(ro" in problem for problem in problems):
+    if options_differ:
         return failed(
             "; ".join(problems),
             "mounted as on the other nodes",
@@ -118,10 +116,14 @@ def judge(observed: Any, context: Context) -> Finding:
     return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in observed.items()))
 
 
-def mount_points(observed: Any) -> dict[str, str]:
+def mount_points(observed: Any) -> dict[str, tuple[str, list[str]]]:
     """Return which mount holds each path, and what its options keep from users."""
-    found = {}
-    for key, place in observed.items():
-        kept = reading.restrictions(place["options"])
-        found[key] = f"{place['mount']} ({', '.join(kept)})" if kept else place["mount"]
-    return found
+    return {key: (place["mount"], reading.restrictions(place["options"])) for key, place in observed.items()}
+
+
+def shown(mount: tuple[str, list[str]] | None) -> str:
+    """Return a mount point with what its options keep from users, as a person reads it."""
+    if mount is None:
+        return "none"
+    point, kept = mount
+    return f"{point} ({', '.join(kept)})" if kept else point
