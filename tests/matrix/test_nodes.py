@@ -12,7 +12,8 @@ import pytest
 from cluster.settings import from_environment
 
 from tests.matrix.cores import Core, chosen
-from tests.sandbox.harness import Run, Sandbox, driver
+from tests.sandbox.harness import Sandbox, driver
+from tests.sandbox.playbook_run import Run
 
 ALL = chosen() if os.environ.get("MATRIX") == "all" else []
 pytestmark = [

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import secrets
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cluster import state
-from cluster.podman import Podman, exec_arguments
+from cluster.podman import Podman
 from cluster.process import Result, Runner
 from cluster.settings import Settings
 from cluster.up import open_podman
+
+from lifecycle import children
+from tests.sandbox.playbook_run import TASK, Run
+from tests.sandbox.submissions import Submissions, submitting
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -31,130 +33,6 @@ DRIVER = ROOT / "molecule/sandbox/sandbox.py"
 IMAGE = "head:5000/slipway/busybox:1"
 INSIDE = "ID=slipway-test"
 PLAYBOOK_SECONDS = 600
-
-TASK = ("TASK [", "RUNNING HANDLER [")
-RECAP = re.compile(r"^(\S+)\s+: (ok=\d+.*)$", re.MULTILINE)
-# A failed task of one host, and the indented lines of its result.
-FAILURE = re.compile(r"^(?:fatal|failed): \[([\w.-]+)[^\]]*\].*\n((?:[ \t]+.*\n|\n)*)", re.MULTILINE)
-
-SUBMIT = r"""
-number=0
-while [ ! -e "$1" ]; do
-  begin=$(date +%s%N)
-  said=$(timeout 60 srun --nodes="$2" hostname 2>&1 >/dev/null)
-  code=$?
-  end=$(date +%s%N)
-  printf '%s %s %s %s\n' "$begin" $((end - begin)) $code "$(printf %s "$said" | tr '\n' ' ')"
-  left=$((1000000000 - end + begin))
-  [ $left -le 0 ] || sleep "0.$(printf %09d $left)"
-done
-"""
-
-
-def words(text: str) -> str:
-    """Return a text without its line breaks: Ansible folds long messages."""
-    return " ".join(text.split())
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run of a playbook."""
-
-    code: int
-    output: str
-    seconds: float
-
-    @property
-    def recap(self) -> dict[str, dict[str, int]]:
-        """Return the counts of the PLAY RECAP by host."""
-        return {
-            host: {key: int(value) for key, value in (pair.split("=") for pair in counts.split())}
-            for host, counts in RECAP.findall(self.output.rpartition("PLAY RECAP")[2])
-        }
-
-    @property
-    def text(self) -> str:
-        return words(self.output)
-
-    @property
-    def tasks(self) -> int:
-        return sum(line.startswith(TASK) for line in self.output.splitlines())
-
-    @property
-    def failures(self) -> dict[str, str]:
-        """Return what failed on each host, each as one line."""
-        found: dict[str, str] = {}
-        for host, body in FAILURE.findall(self.output):
-            found[host] = f"{found.get(host, '')} {words(body)}".strip()
-        return found
-
-    def total(self, count: str) -> int:
-        return sum(counts[count] for counts in self.recap.values())
-
-    def succeeded(self) -> Run:
-        assert self.code == 0 and self.recap, self.tail()
-        assert self.total("failed") == self.total("unreachable") == 0, self.tail()
-        return self
-
-    def failed(self) -> Run:
-        assert self.code != 0, f"the run was to fail\n{self.tail()}"
-        return self
-
-    def unchanged(self) -> Run:
-        self.succeeded()
-        changed = re.findall(r"^changed: .*$", self.output, re.MULTILINE)
-        assert self.total("changed") == 0, "\n".join([*changed, self.tail()])
-        return self
-
-    def tail(self) -> str:
-        """Return what a person needs to see of a run that went wrong."""
-        said = "\n".join(f"{host}: {message[:2000]}" for host, message in self.failures.items())
-        return f"exit code {self.code}\n{said}\n…\n{self.output[-1500:]}"
-
-
-# What timeout(1) returns for a command that it ended.
-TIMED_OUT = 124
-
-
-@dataclass(frozen=True)
-class Submission:
-    """One `srun hostname`."""
-
-    began: float
-    seconds: float
-    code: int
-    said: str
-
-    @property
-    def lost_its_step(self) -> bool:
-        """Whether Slurm took the job and never answered for its step.
-
-        Slurm 24.11 does that now and then to a job that starts in the very second of a `scontrol reconfigure`,
-        whoever asks for one: slurmctld re-executes itself, and the answer is lost. The job waits until it is cancelled.
-        """
-        return self.code == TIMED_OUT and "Unable to create step" in self.said
-
-
-@dataclass
-class Submissions:
-    """What an ordinary account's `srun hostname`, once a second, met with."""
-
-    found: list[Submission] = field(default_factory=list)
-
-    def wait_for(self, number: int, seconds: float = 90) -> None:
-        """Wait until so many more have ended."""
-        wanted, deadline = len(self.found) + number, time.monotonic() + seconds
-        while len(self.found) < wanted and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert len(self.found) >= wanted, "no `srun hostname` ended within %d s" % seconds
-
-    def none_failed(self) -> None:
-        """No submission failed; one may have lost its step to a reconfigure, which is said as a warning."""
-        lost = [item for item in self.found if item.lost_its_step]
-        bad = [item for item in self.found if item.code and item not in lost[:1]]
-        assert self.found and not bad, f"{len(bad)} of {len(self.found)} `srun hostname` failed: {bad[:5]}"
-        for item in lost:
-            warnings.warn(f"Slurm lost the step of a job during a reconfigure: {item}", stacklevel=2)
 
 
 @dataclass(repr=False)
@@ -170,6 +48,8 @@ class Sandbox:
     bare: bool = False
     # What site.yml and remove.yml are limited to: a run of the whole stack takes several times as long.
     tags: str = ""
+    # In the environment of every playbook and of what it starts, by which that is found again.
+    mark: str = field(default_factory=secrets.token_hex)
     cluster: state.Cluster = field(init=False)
     podman: Podman = field(init=False)
 
@@ -241,41 +121,9 @@ class Sandbox:
         assert sorted(plain.split()) == self.computes
         self.runs_containers()
 
-    @contextmanager
-    def submissions(self, nodes: int | None = None) -> Iterator[Submissions]:
-        """Submit `srun hostname` as member from the login node, once a second, on all compute nodes.
-
-        One has ended before the body begins, and one begins after it.
-        """
-        seen = Submissions()
-        stop = f"/tmp/stop-{time.monotonic_ns()}"
-        container = self.cluster.node("login1").id
-        script = ["bash", "-c", SUBMIT, "submit", stop, str(nodes or len(self.computes))]
-        process = subprocess.Popen(
-            ["podman", *exec_arguments(container, script, "member")],
-            env={**os.environ, **self.podman.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-        def read() -> None:
-            assert process.stdout is not None
-            for line in process.stdout:
-                began, took, code, *said = line.rstrip("\n").split(" ", 3)
-                seen.found.append(Submission(int(began) / 1e9, int(took) / 1e9, int(code), "".join(said)))
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        try:
-            seen.wait_for(1)
-            yield seen
-            seen.wait_for(2)
-        finally:
-            self.execute("login1", f"touch {stop}")
-            process.wait(120)
-            reader.join(10)
+    def submissions(self, nodes: int | None = None) -> AbstractContextManager[Submissions]:
+        """Submit `srun hostname` as member from the login node, once a second, on all compute nodes or so many."""
+        return submitting(self.podman, self.cluster.node("login1").id, nodes or len(self.computes))
 
     # Playbooks
 
@@ -288,6 +136,7 @@ class Sandbox:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
             "SANDBOX_NAME": self.settings.name,
+            children.VARIABLE: self.mark,
             "XDG_CACHE_HOME": str(self.settings.state / "cache"),
         }
 
@@ -362,25 +211,15 @@ class Sandbox:
             number += line.startswith(TASK)
             if number == task:
                 time.sleep(0.5)
-                workers = descendants(process.pid)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(30)
-                # Since ansible-core 2.19 each is in a session of its own, where it would wait for ever.
-                for worker in workers:
+                # Since ansible-core 2.19 its workers are in sessions of their own, where they would wait for ever.
+                for worker in children.of_run(self.mark):
                     with suppress(ProcessLookupError):
                         os.kill(worker, signal.SIGKILL)
                 return line.strip()
         process.wait(30)
         return ""
-
-
-def descendants(process: int) -> list[int]:
-    """Return the process ids of what a process has started, and of what that has, as long as all of them live."""
-    found: list[int] = []
-    for path in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in path.read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
 
 
 def driver(verb: str, variables: Mapping[str, str] | None = None) -> None:

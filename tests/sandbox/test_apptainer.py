@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.sandbox import snapshots
-from tests.sandbox.harness import IMAGE, INSIDE, ROOT, Run, Sandbox, words
+from tests.sandbox.harness import IMAGE, INSIDE, ROOT, Sandbox
+from tests.sandbox.playbook_run import Run, words
 
 pytestmark = pytest.mark.sandbox
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from cluster.settings import from_environment
 
-from tests.sandbox.harness import IMAGE, INSIDE, Run, Sandbox, driver
+from tests.sandbox.harness import IMAGE, INSIDE, Sandbox, driver
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 

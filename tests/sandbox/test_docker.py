@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.sandbox.harness import IMAGE, INSIDE, Run, Sandbox
+from tests.sandbox.harness import IMAGE, INSIDE, Sandbox
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 

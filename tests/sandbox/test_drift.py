@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.sandbox import snapshots
-from tests.sandbox.harness import Run, Sandbox
+from tests.sandbox.harness import Sandbox
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import mirror, snapshots
-from tests.sandbox.harness import Run, Sandbox, Submissions
+from tests.sandbox.harness import Sandbox
+from tests.sandbox.playbook_run import Run
+from tests.sandbox.submissions import Submissions
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("only_pyxis")]
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import snapshots
-from tests.sandbox.harness import IMAGE, INSIDE, Run, Sandbox, Submissions
+from tests.sandbox.harness import IMAGE, INSIDE, Sandbox
+from tests.sandbox.playbook_run import Run
+from tests.sandbox.submissions import Submissions
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("only_pyxis")]
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.sandbox.harness import IMAGE, ROOT, Run, Sandbox
+from tests.sandbox.harness import IMAGE, ROOT, Sandbox
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 
@@ -61,9 +62,7 @@ def toolkit(sandbox: Sandbox) -> Iterator[Sandbox]:
     for version in (OLDER, NEWER):
         script = "import sys, pathlib, build; build.build_nvidia(pathlib.Path(sys.argv[1]), version=sys.argv[2])"
         shelf.mkdir(exist_ok=True)
-        subprocess.run(
-            [sys.executable, "-c", script, str(shelf), version], cwd=ROOT / "tests/standins", check=True
-        )
+        subprocess.run([sys.executable, "-c", script, str(shelf), version], cwd=ROOT / "tests/standins", check=True)
     yield sandbox
     shutil.rmtree(shelf)
 

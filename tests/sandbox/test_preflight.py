@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests.sandbox import snapshots
-from tests.sandbox.harness import ROOT, Run, Sandbox
+from tests.sandbox.harness import ROOT, Sandbox
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 

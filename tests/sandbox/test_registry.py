@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from tests.sandbox.harness import Run, Sandbox
+from tests.sandbox.harness import Sandbox
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 
@@ -39,9 +40,10 @@ def test_no_secret_is_shown(sandbox: Sandbox, written: Run) -> None:
         for text in (written.output, journal):
             assert SECRET not in text and LOGIN not in text and repr(SECRET)[1:-1] not in text
             # As the module was given it.
-            assert base64.b64encode(f"machine nvcr.io login $oauthtoken password {SECRET}".encode()).decode()[
-                :40
-            ] not in text
+            assert (
+                base64.b64encode(f"machine nvcr.io login $oauthtoken password {SECRET}".encode()).decode()[:40]
+                not in text
+            )
 
 
 @pytest.mark.usefixtures("written")

@@ -8,7 +8,9 @@ import pytest
 from cluster.process import Result
 
 from tests.sandbox import snapshots
-from tests.sandbox.harness import Run, Sandbox, Submissions
+from tests.sandbox.harness import Sandbox
+from tests.sandbox.playbook_run import Run
+from tests.sandbox.submissions import Submissions
 
 pytestmark = pytest.mark.sandbox
 

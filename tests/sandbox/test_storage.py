@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sandbox.harness import Run, Sandbox
+from tests.sandbox.harness import Sandbox
+from tests.sandbox.playbook_run import Run
 
 pytestmark = pytest.mark.sandbox
 
