@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from validate import diagnosis, kinds
+from validate import causes, diagnosis, kinds
 from validate.catalogue import Entry
 from validate.launcher import INSIDE
 from validate.model import (
@@ -147,7 +147,7 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stoppe
 
 def _refused(name: str, refused: Mapping[str, Any], expected: str) -> Verdict:
     jobs = refused["jobs"]
-    rule = diagnosis.of(refused["said"], diagnosis.REFUSED)
+    rule = diagnosis.of(refused["said"], causes.REFUSED)
     if jobs:
         what = "busy, " + ", ".join(f"job {job[0]} of {job[1]}" for job in jobs[:5] if len(job) > 1)
         fix = "wait for it, or use a reservation: validate_reservation"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from validate import diagnosis
+from validate import causes, diagnosis
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "pyxis-0.24.0"
 # File -> words of the cause.
@@ -115,7 +115,7 @@ def test_a_step_that_does_not_begin_has_a_cause(said, words):
 
 def test_a_refused_allocation_has_a_cause():
     said = "salloc: Required node not available (down, drained or reserved)\nsalloc: Pending job allocation 8\n"
-    found = diagnosis.of(said, diagnosis.REFUSED)
+    found = diagnosis.of(said, causes.REFUSED)
     assert found is not None and "drained" in found.cause
 
 
@@ -125,11 +125,11 @@ def test_a_refused_allocation_has_a_cause():
     ["Requested time limit is invalid (missing or exceeds some limit)", "salloc: job 8 queued: PartitionTimeLimit"],
 )
 def test_a_time_limit_that_is_too_short_has_a_cause(said):
-    found = diagnosis.of(f"salloc: error: Job submit/allocate failed: {said}\n", diagnosis.REFUSED)
+    found = diagnosis.of(f"salloc: error: Job submit/allocate failed: {said}\n", causes.REFUSED)
     assert found is not None and "less time than the run asks for" in found.cause
 
 
-@pytest.mark.parametrize("rules", [diagnosis.CONTAINER, diagnosis.LAUNCH, diagnosis.REFUSED])
+@pytest.mark.parametrize("rules", [causes.CONTAINER, causes.LAUNCH, causes.REFUSED])
 def test_no_rule_matches_what_a_good_start_prints(rules):
     good = "pyxis: importing docker image: head:5000/x:1\npyxis: imported docker image: head:5000/x:1\n"
     assert diagnosis.of(good, rules) is None
