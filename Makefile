@@ -86,7 +86,7 @@ test-lifecycle: venv ## Lifecycle hooks on nodes laid out as HyperPod's and Para
 	$(PYTEST) tests/lifecycle
 
 faults: venv ## Break nodes and results in all known ways: does the acceptance suite name each? (FAULTS_CLEAN=20 good runs)
-	FAULTS=all SANDBOX_COMPUTE=$${SANDBOX_COMPUTE:-3} $(PYTEST) tests/faults tests/sandbox/test_fault_bench.py \
+	FAULTS=all $(PYTEST) tests/faults tests/sandbox/test_fault_bench.py \
 	  tests/sandbox/test_acceptance.py
 
 # Python releases that have no name on PATH are left out, and with them what only they can run.

@@ -22,7 +22,7 @@ def container(node, state="running", distribution="trixie"):
 
 def test_from_nothing_the_defaults_are_planned():
     made = plan.make(settings(), [])
-    assert list(made.roles) == ["head", "login1", "compute1", "compute2"]
+    assert list(made.roles) == ["head", "login1", "compute1", "compute2", "compute3"]
     assert (made.distribution, made.missing, made.stopped) == ("trixie", list(made.roles), [])
 
 
