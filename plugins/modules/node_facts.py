@@ -15,8 +15,9 @@ description:
   - C(packages_broken) names packages that a killed dpkg or rpm left behind or whose files were deleted, which
     package_facts cannot tell from whole ones, and V(dpkg) when dpkg was interrupted.
   - C(data_mounts) and C(data_directories) are what M(slipway.containers.storage_facts) chooses among.
-  - C(apt_archives) names the archives that apt knows by its own configuration, none where there is no apt, and
-    C(apt_own_archive) the one of them that a Debian node takes its own release from.
+  - C(apt_archives) names the archives that apt knows, and those that its files name before it has fetched anything or
+    while it refuses them; none where there is no apt. C(apt_own_archive) is the one of them that a Debian node takes
+    its own release from.
   - C(packages_held) names those of the packages that the package manager holds at their version.
   - C(gpu) says whose accelerators the node has, from its PCI bus or from O(gpu_vendor).
   - Changes nothing.
@@ -113,7 +114,8 @@ ansible_facts:
       elements: str
       sample: [/scratch/slipway]
     apt_archives:
-      description: The archives of packages that apt knows. C(keyring) is empty where none is named by its path.
+      description: The archives of packages that apt or its files name. C(keyring) is empty where none is named by its
+        path.
       type: list
       elements: dict
       sample: [{uri: 'http://deb.debian.org/debian/', suite: trixie, component: main,
@@ -155,6 +157,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.containers.plugins.module_utils import (
     apparmor,
+    apt_sources,
     docker_facts,
     gpu,
     mounts,
@@ -177,6 +180,7 @@ from ansible_collections.slipway.containers.plugins.module_utils.slurm_host impo
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link", stat.S_IFSOCK: "socket"}
 # What runtimes keep on the storage, and what is in it where users have directories of their own there.
 DATA_PLACES = ("", "/*", "/enroot/*", "/apptainer/*")
+APT_FILES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources")
 # What ends a key, as in "KEY value" and "allow setuid = yes".
 KEY = re.compile(r"\s*=|\s")
 # Nothing that a converge compares is larger (bytes).
@@ -186,11 +190,13 @@ VERIFY_RPM = ["--nodeps", "--nodigest", "--nosignature", "--nofiledigest", "--no
 
 
 def apt_archives(module: Any) -> list[dict[str, str]]:
-    """Return the archives that apt knows, by apt's own reading of its configuration."""
+    """Return the archives that apt knows, and those that its files name and it has not fetched or refuses."""
     if not module.get_bin_path("apt-get"):
         return []
     command = ["apt-get", "indextargets", "--format", tools.APT_TARGETS_FORMAT, "Created-By: Packages"]
-    return tools.parse_apt_targets(module.run_command(command)[1])
+    fetched = tools.parse_apt_targets(module.run_command(command)[1])
+    texts = {path: read(path) for pattern in APT_FILES for path in sorted(glob.glob(pattern))}
+    return apt_sources.together(fetched, apt_sources.archives(texts, os.uname().machine))
 
 
 def package_facts(module: Any, names: list[str], family: str) -> dict[str, Any]:

@@ -39,6 +39,9 @@ EXPRESSIONS = {
     "key": f"__{TOOLKIT}_key_needed",
     "artifacts": f"__{TOOLKIT}_wanted_artifacts | map(attribute='filename') | list",
     "repository": f"__{TOOLKIT}_repository_text",
+    "sources": f"(__{TOOLKIT}_source_files + __docker_repository_files) | selectattr('state', 'defined')"
+    " | selectattr('path', 'search', '/etc/apt/(sources|keyrings)')"
+    " | items2dict(key_name='path', value_name='state')",
     "docker_install": "__docker_install_needed",
     "docker_packages": "[__docker_installation['packages'], __docker_installation['reinstall']]",
     "docker_key": "__docker_key_needed",
@@ -120,6 +123,18 @@ KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
 NVIDIAS_KEY = "c880576d6cf75a48e5027a871bac70fd0421ab07d2b55f30877b21f1c87959c9"
 NVIDIA = {"files": {KEY: {"kind": "file", "sha256": NVIDIAS_KEY, "mode": "0644", "owner": 0, "group_name": "root"}}}
 SAME = installed(*["1.20.0-1"] * 4)
+
+
+def named(uri: str, suite: str, keyring: str) -> dict[str, str]:
+    """Return an archive that a file of the admin names."""
+    return {"uri": uri, "suite": suite, "component": "", "keyring": keyring, "file": "/etc/apt/sources.list.d/own.list"}
+
+
+NVIDIAS_GUIDE = named(
+    "https://nvidia.github.io/libnvidia-container/stable/deb/amd64/", "/", "/usr/share/keyrings/n.gpg"
+)
+DOCKERS_GUIDE = named("https://download.docker.com/linux/debian/", "trixie", "/etc/apt/keyrings/docker.asc")
+OTHER_SUITE = named("https://download.docker.com/linux/debian/", "bookworm", "/etc/apt/keyrings/docker.asc")
 NODES = {
     "noble": node("Ubuntu", "24.04", apparmor=loaded("snap", restricts=True)),
     "noble_loaded": node("Ubuntu", "24.04", apparmor=loaded("enroot", restricts=True)),
@@ -131,6 +146,12 @@ NODES = {
     "open_key": node(
         packages=SAME, packages_held=list(PACKAGES), files={KEY: {**NVIDIA["files"][KEY], "mode": "0666"}}
     ),
+    "guides": node(
+        packages={**SAME, **{name: [{"name": name, "version": "5:29.0"}] for name in OWN_DOCKER}},
+        packages_held=list(PACKAGES),
+        apt_archives=[NVIDIAS_GUIDE, DOCKERS_GUIDE],
+    ),
+    "other_suite": node(apt_archives=[OTHER_SUITE]),
     "free": node(packages=SAME, packages_held=list(PACKAGES)[:3], **NVIDIA),
     "broken": node(packages=SAME, packages_held=list(PACKAGES), packages_broken=["libnvidia-container1"], **NVIDIA),
     "newer": node(packages=installed(*["1.21.0-1"] * 4), packages_held=list(PACKAGES), **NVIDIA),
@@ -173,6 +194,7 @@ SETTLED = {"artifacts_action": "fetch", "artifacts_all": False, "__docker_manage
 INPUTS = {
     **{name: {**SETTLED, "docker_source": "docker"} for name in NODES if name.startswith("key")},
     "key_unwanted": SETTLED,
+    **{name: {**SETTLED, "docker_source": "docker"} for name in ("guides", "other_suite")},
     "hooks": {"enroot_hooks": ["50-slurm-pmi.sh", "61-kept.sh"]},
     **{name: {"__pyxis_build": {"sha256": "0"}} for name in NODES if name.startswith("plugin")},
     "files": {f"{TOOLKIT}_source": "files"},
@@ -274,6 +296,17 @@ def test_where_packages_come_from(decided: Decided) -> None:
         "\nbaseurl=https://nvidia.github.io/libnvidia-container/stable/rpm/$basearch\n" in decided["dnf"]["repository"]
     )
     assert decided["dnf"]["words"][0] == "nvidia-container-toolkit-1.20.0-1"
+
+
+def test_an_archive_that_an_admin_names_already_is_left_to_serve(decided: Decided) -> None:
+    """With another key in a file of ours apt would read none of its sources any more."""
+    ours = {f"/etc/apt/sources.list.d/slipway-{name}.sources" for name in ("nvidia-container-toolkit", "docker")}
+    found = decided["guides"]
+    assert {found["sources"][path] for path in ours} == {"absent"}
+    assert (found["key"], found["docker_key"], found["artifacts"], found["docker_artifacts"]) == (False, False, [], [])
+    assert (found["install"], found["docker_install"]) == (False, False)
+    assert {decided["other_suite"]["sources"][path] for path in ours} == {"file"}, "that one serves no release of ours"
+    assert decided["other_suite"]["docker_key"] is True
 
 
 @pytest.mark.case("P1")

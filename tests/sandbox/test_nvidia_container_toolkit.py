@@ -26,6 +26,7 @@ PACKAGES = (
 OLDER, NEWER = "1.19.1~standin1-1", "1.21.0~standin1-1"
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
 SOURCE = "/etc/apt/sources.list.d/slipway-nvidia-container-toolkit.sources"
+GUIDES = "/etc/apt/sources.list.d/nvidia-container-toolkit.list"
 MODULES = "/etc/modules-load.d/slipway-nvidia.conf"
 CDI = "/run/cdi/nvidia.yaml"
 # Where every node sees packages that no repository has.
@@ -244,6 +245,32 @@ def test_configuration_and_persistence_daemon(toolkit: Sandbox) -> None:
         assert 'ldconfig = "@/sbin/ldconfig"' in text
     finally:
         toolkit.alter(node, f"systemctl disable --now {unit}; rm /etc/systemd/system/{unit}; systemctl daemon-reload")
+
+
+@pytest.fixture
+def guided(toolkit: Sandbox) -> Iterator[str]:
+    """A node that is whole, and whose admin then followed NVIDIA's guide: a list of his own, with another keyring."""
+    node, keyring = toolkit.computes[0], "/usr/share/keyrings/nvidia-container-toolkit-keyring.asc"
+    uri = toolkit.ask(node, f"sed -n 's/^URIs: //p' {SOURCE}")
+    toolkit.alter(node, f"cp {KEY} {keyring}; echo 'deb [signed-by={keyring}] {uri} /' > {GUIDES}")
+    yield node
+    toolkit.alter(node, f"rm {GUIDES} {keyring}")
+    only(toolkit, "--limit", node).succeeded()
+    assert toolkit.ask(node, f"ls {SOURCE} {KEY}").split() == [SOURCE, KEY]
+
+
+def test_a_source_of_the_admins_own_is_left_to_serve(
+    toolkit: Sandbox, guided: str, wanted: set[tuple[str, str]]
+) -> None:
+    assert "Conflicting values set for option Signed-By" in toolkit.execute(guided, "apt-get check 2>&1").output
+    only(toolkit, "--limit", guided).succeeded()
+    assert toolkit.ask(guided, f"ls {SOURCE} {KEY} 2>/dev/null; apt-get -qq update && apt-get -qq check") == ""
+    only(toolkit, "--limit", guided).unchanged()
+    # The packages come from there.
+    toolkit.alter(guided, f"dpkg --force-hold --purge {' '.join(PACKAGES)}")
+    only(toolkit, "--limit", guided).succeeded()
+    assert packages(toolkit, guided) == wanted
+    assert toolkit.ask(guided, f"ls {SOURCE} {KEY} 2>/dev/null; true") == ""
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
     monkeypatch.setenv("PATH", "%s:/usr/bin:/bin" % (tmp_path / "bin"))
     be(monkeypatch, "Debian")
     monkeypatch.setattr(node_facts, "gather", lambda _host, roster: {**ABSENT, "roster": roster})
+    monkeypatch.setattr(node_facts, "APT_FILES", (str(tmp_path / "apt/*.list"),))
     monkeypatch.setattr(packages, "DPKG_JOURNAL", str(tmp_path / "updates"))
 
     def install(**programs: str) -> Path:
@@ -178,6 +179,15 @@ def test_archives(run_module: Run, tools: Callable[..., Path], recorded: Callabl
     found = run_module("node_facts")["ansible_facts"]["apt_archives"]
     assert [archive["suite"] for archive in found] == ["trixie", "trixie-security", "sid"]
     assert "indextargets --format $(REPO_URI)" in log.read_text()
+
+
+def test_archives_that_apt_does_not_tell_of(run_module: Run, tools: Callable[..., Path], tmp_path: Path) -> None:
+    """As before its first update, and where two files name one archive with different keys."""
+    tools(apt_get="E: Conflicting values set for option Signed-By\\n")
+    (tmp_path / "apt").mkdir()
+    (tmp_path / "apt/docker.list").write_text("deb https://download.docker.com/linux/debian trixie stable\n")
+    found = run_module("node_facts")["ansible_facts"]["apt_archives"]
+    assert [(archive["suite"], archive["file"]) for archive in found] == [("trixie", f"{tmp_path}/apt/docker.list")]
 
 
 def test_held(run_module: Run, tools: Callable[..., Path]) -> None:
