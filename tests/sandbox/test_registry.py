@@ -62,6 +62,19 @@ def test_the_group_reads_and_nobody_else(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.usefixtures("written")
+def test_what_docker_writes_lies_in_the_users_home(sandbox: Sandbox) -> None:
+    """buildx keeps a record of what it did, and users log in; the README has these lines."""
+    login = "bash -lc '%s; echo $BUILDX_CONFIG:$DOCKER_CONFIG'"
+    assert sandbox.ask("login1", login % "docker ps -q", "member") == f"/home/member/.docker/buildx:{DIRECTORY}"
+    own = "install -D -m 0600 $DOCKER_CONFIG/config.json ~/.docker/config.json"
+    try:
+        sandbox.ask("login1", f"bash -lc '{own}'", "member")
+        assert sandbox.ask("login1", login % ":", "member").endswith("buildx:"), "the user's own file wins"
+    finally:
+        sandbox.ask("login1", "rm -rf ~/.docker", "member")
+
+
+@pytest.mark.usefixtures("written")
 def test_a_job_of_the_group_has_them(sandbox: Sandbox) -> None:
     said = sandbox.ask("login1", "bash -lc 'srun bash -c \"cat $ENROOT_CONFIG_PATH/.credentials\"'", "member")
     assert SECRET in said
