@@ -9,12 +9,14 @@ description: So that a converge with nothing to do does not call M(slipway.conta
 options:
   _input: {description: The fact C(docker) of M(slipway.containers.node_facts)., type: dict, required: true}
   settings: {description: The keys that are to be there., type: dict, required: true}
+  owner: {description: 'The role whose keys they are, and which must have written no other.', type: str,
+    required: true}
 author: [Slipway contributors]
 """
 
 EXAMPLES = r"""
 - ansible.builtin.debug:
-    msg: "{{ ansible_facts['docker'] | slipway.containers.docker_keys_settled({'live-restore': true}) }}"
+    msg: "{{ ansible_facts['docker'] | slipway.containers.docker_keys_settled({'live-restore': true}, 'docker') }}"
 """
 
 RETURN = r"""
@@ -26,10 +28,15 @@ from typing import Any, Callable, Mapping, Sequence
 from ansible_collections.slipway.containers.plugins.module_utils import docker_daemon, group_members
 
 
-def docker_keys_settled(docker: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Return whether daemon.json has these keys."""
-    found = docker["keys"]
-    return found is not None and not docker_daemon.changed_keys(found, docker_daemon.merge(found, settings))
+def docker_keys_settled(docker: Mapping[str, Any], settings: Mapping[str, Any], owner: str) -> bool:
+    """Return whether daemon.json has these keys, and the role has written no other that it would have to take back."""
+    found, written = docker["keys"], docker["written"].get(owner)
+    return (
+        found is not None
+        and written is not None
+        and set(written) <= set(docker_daemon.flat(settings))
+        and not docker_daemon.changed_keys(found, docker_daemon.merge(found, settings))
+    )
 
 
 def docker_group_settled(docker: Mapping[str, Any], users: Sequence[str], exclusive: bool) -> bool:

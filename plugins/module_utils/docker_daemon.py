@@ -117,23 +117,23 @@ def _put_back(after: dict[str, Any], key: str, original: Mapping[str, Any]) -> N
 
 def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the names of the keys that differ."""
-    one, two = _flat(before), _flat(after)
-    return [
-        key for key in sorted({*one, *two}) if (key in one) != (key in two) or not _same(one.get(key), two.get(key))
-    ]
+    one, two = flat(before), flat(after)
+    return [key for key in sorted({*one, *two}) if (key in one) != (key in two) or not same(one.get(key), two.get(key))]
 
 
-def _flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys by their names, one level deep."""
+    keys: dict[str, Any] = {}
     for key, value in configuration.items():
         if isinstance(value, Mapping) and value:
-            flat.update(("%s.%s" % (key, name), item) for name, item in value.items())
+            keys.update(("%s.%s" % (key, name), item) for name, item in value.items())
         else:
-            flat[key] = value
-    return flat
+            keys[key] = value
+    return keys
 
 
-def _same(one: Any, two: Any) -> bool:
+def same(one: Any, two: Any) -> bool:
+    """Return whether two values are the same to Docker."""
     # In Python True is 1, for Docker it is not.
     return json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
 

@@ -11,11 +11,15 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     command,
     docker_daemon,
     docker_process,
+    docker_records,
     docker_service,
+    files,
     group_members,
 )
 
 CONFIG = "/etc/docker/daemon.json"
+# Which keys of it each role wrote (the module docker_daemon_config).
+RECORDS = "/var/lib/slipway/written"
 CONTAINERD_CONFIG = "/etc/containerd/config.toml"
 GROUPS = "/etc/group"
 GROUP = "docker"
@@ -24,7 +28,13 @@ SECONDS = 30
 
 def gather(users: Sequence[str]) -> dict[str, Any]:
     """Return ``ansible_facts.docker`` (docs/develop/interfaces.md)."""
-    return {"keys": keys(), "settled": settled(), "group": group(), "accounts": primary_groups(users)}
+    return {
+        "keys": keys(),
+        "written": written(),
+        "settled": settled(),
+        "group": group(),
+        "accounts": primary_groups(users),
+    }
 
 
 def keys() -> dict[str, Any] | None:
@@ -37,6 +47,16 @@ def keys() -> dict[str, Any] | None:
     except (OSError, docker_daemon.Invalid):
         return None
     return None if any(docker_daemon.secrets(found)) else found
+
+
+def written() -> dict[str, list[str]]:
+    """Return the names of the keys that each role wrote, without their values."""
+    try:
+        with open(files.original_of(CONFIG, RECORDS), "rb") as stream:
+            records = docker_records.parse(stream.read())
+    except OSError:
+        return {}
+    return {owner: sorted(record) for owner, record in records.items()}
 
 
 def settled() -> bool:

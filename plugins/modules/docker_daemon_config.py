@@ -13,6 +13,8 @@ description:
   - What is to be written is judged first by C(dockerd --validate), with the flags of the dockerd that runs, because a
     key that is given as a flag, too, keeps Docker from starting. Docker 20.10 cannot do that; see RV(validated).
   - A file that is no JSON is refused and not touched; a copy is kept in O(backup_directory).
+  - Which keys each O(owner) wrote is kept beside the original. One that it names no more gets back what it had before
+    Slipway, unless somebody has changed it since, or another owner has it.
   - Restarts nothing; RV(need) says what makes the change effective. The file keeps its modification time where a
     reload is enough, so that one that is younger than the daemon always means a restart.
 options:
@@ -20,9 +22,10 @@ options:
     description:
       - Keys and their values. The keys of a dictionary are merged into what is there, lists and all else replaced.
         A null value removes a key.
-      - For O(state=absent) the keys that were written; their values do not matter.
+      - For O(state=absent) the keys that were written; their values do not matter, and what is recorded goes as well.
     type: dict
     required: true
+  owner: {description: The role whose keys they are., type: str, required: true}
   state:
     description: With V(absent) every key of O(settings) gets back what it had before Slipway first wrote the file.
       Once nothing else is left of it, the original comes back byte for byte, or the file goes if there was none.
@@ -33,6 +36,7 @@ options:
   backup_directory: {description: Where a copy of a refused file is kept., type: path,
     default: /var/lib/slipway/refused}
   originals: {description: Where what stood there before is kept., type: path, default: /var/lib/slipway/original}
+  records: {description: Where it is kept who wrote which keys., type: path, default: /var/lib/slipway/written}
 attributes:
   check_mode: {support: full, description: Reports and validates what would change.}
   diff_mode: {support: full, description: 'Shows the text before and after, without secrets.'}
@@ -42,6 +46,7 @@ author: [Slipway contributors]
 EXAMPLES = r"""
 - name: Register the NVIDIA runtime
   slipway.containers.docker_daemon_config:
+    owner: nvidia_container_toolkit
     settings:
       runtimes: {nvidia: {path: nvidia-container-runtime, args: []}}
       features: {cdi: true}
@@ -75,7 +80,13 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.containers.plugins.module_utils import command, docker_daemon, docker_process
+from ansible_collections.slipway.containers.plugins.module_utils import (
+    command,
+    docker_daemon,
+    docker_facts,
+    docker_process,
+    docker_records,
+)
 from ansible_collections.slipway.containers.plugins.module_utils import files as tools
 
 VALIDATION_SECONDS = 30
@@ -92,6 +103,8 @@ class DaemonConfig:
         """Take the module's parameters."""
         self.path: str = os.path.normpath(params["path"])
         self.originals: str = params["originals"]
+        self.records_directory: str = params["records"]
+        self.owner: str = params["owner"]
         self.settings: dict[str, Any] = params["settings"]
         self.absent: bool = params["state"] == "absent"
         self.backup_directory: str = params["backup_directory"]
@@ -101,6 +114,8 @@ class DaemonConfig:
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
         self.original: dict[str, Any] = {}
+        self.records: docker_records.Records = {}
+        self.recorded: docker_records.Records = {}
         self.keys: list[str] = []
 
     @property
@@ -132,17 +147,24 @@ class DaemonConfig:
                 "Correct the file (or delete it, if nothing in it is needed), then run again."
                 % (self.path, error, ", and a copy is kept at %s" % self.backup if self.backup else "")
             ) from None
-        if os.path.lexists(self.kept):
-            self.original = docker_daemon.parse(self.read(self.kept))
+        self.original = docker_daemon.parse(self.read(self.kept)) if os.path.lexists(self.kept) else self.before
+        self.records = docker_records.parse(self.read(self.record))
+        mine = (self.records, self.owner, self.settings, self.before)
+        others = {owner: record for owner, record in self.records.items() if owner != self.owner}
         if not self.absent:
-            self.after = docker_daemon.merge(self.before, self.settings)
+            names = docker_records.named(docker_records.dropped(*mine))
+            self.after = docker_daemon.take_back(self.before, names, self.original)
+            self.after = docker_daemon.merge(self.after, self.settings)
+            self.recorded = {**others, self.owner: docker_records.note(self.original, self.after, self.settings)}
         elif not os.path.lexists(self.kept):
             # Without an original nothing was ever written here: the keys are somebody else's.
             self.after = self.before
         elif not os.path.lexists(self.path):
             self.after = self.original
         else:
-            self.after = docker_daemon.take_back(self.before, self.settings, self.original)
+            self.recorded = others
+            names = docker_records.named(docker_records.taken_back(*mine))
+            self.after = docker_daemon.take_back(self.before, names, self.original)
         self.keys = docker_daemon.changed_keys(self.before, self.after)
 
     def keep_refused(self, content: bytes) -> None:
@@ -166,8 +188,18 @@ class DaemonConfig:
         return not os.path.islink(self.kept) and os.path.getsize(self.kept) == 0
 
     @property
+    def record(self) -> str:
+        """Where it is kept who wrote which keys."""
+        return tools.original_of(self.path, self.records_directory)
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether it is to be noted who has which keys; no change of the node, but what a later one goes by."""
+        return self.finished or self.recorded != self.records
+
+    @property
     def changed(self) -> bool:
-        """Whether there is something to write."""
+        """Whether there is something to write into the file."""
         if not self.finished:
             return bool(self.keys)
         return os.path.lexists(self.path) == self.there_was_none or self.content != self.read(self.kept)
@@ -213,6 +245,14 @@ class DaemonConfig:
         if earlier and docker_daemon.need_of(self.keys) != docker_daemon.RESTART and os.path.exists(self.path):
             os.utime(self.path, ns=(earlier, earlier))
 
+    def write_record(self) -> None:
+        """Note who has which keys, after they were written: a key that is noted first could never be taken back."""
+        if self.finished or not self.recorded:
+            tools.forget_original(self.path, self.records_directory)
+            return
+        tools.make_directories(os.path.dirname(self.record))
+        tools.write_atomically(self.record, docker_daemon.render(self.recorded), 0o600, 0, 0)
+
     def keep_original(self) -> None:
         """Keep what is there before the first write, or that there was nothing."""
         if os.path.lexists(self.kept):
@@ -234,10 +274,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "settings": {"type": "dict", "required": True},
+            "owner": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
             "backup_directory": {"type": "path", "default": "/var/lib/slipway/refused"},
             "originals": {"type": "path", "default": tools.ORIGINALS},
+            "records": {"type": "path", "default": docker_facts.RECORDS},
         },
         supports_check_mode=True,
         # The settings may hold a proxy's password, and the node's log would show them.
@@ -256,6 +298,8 @@ def main() -> None:
             result["validated"] = config.validate()
         if not module.check_mode and (result["changed"] or config.finished):
             config.write()
+        if not module.check_mode and config.unrecorded:
+            config.write_record()
     except (Refusal, docker_daemon.Invalid) as error:
         result["changed"] = False
         if config.backup:

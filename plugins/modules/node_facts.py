@@ -87,11 +87,12 @@ ansible_facts:
       elements: str
       sample: [/etc/enroot/enroot.conf]
     docker:
-      description: The keys of daemon.json (null where it holds a secret or cannot be read), whether the services run
-        what their files say, the group docker (null where there is none), and the wanted accounts' own groups.
+      description: The keys of daemon.json (null where it holds a secret or cannot be read), the names of those that
+        each role wrote, whether the services run what their files say, the group docker (null where there is none), and
+        the wanted accounts' own groups.
       type: dict
-      sample: {keys: {live-restore: true}, settled: true, group: {number: 996, members: [ada], local: true},
-        accounts: {ada: 2001}}
+      sample: {keys: {live-restore: true}, written: {docker: [live-restore]}, settled: true,
+        group: {number: 996, members: [ada], local: true}, accounts: {ada: 2001}}
     pyxis_proven:
       description: Whether the one registration of pyxis that Slurm reads works as it stands, seen in the help of srun
         and sbatch.

@@ -29,11 +29,15 @@ def file(tmp_path: Path) -> Path:
 def run(run_module: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(docker_process, "find_program", lambda: "")
 
-    def call(settings: dict[str, Any], state: str = "present", check: bool = False) -> dict[str, Any]:
+    def call(
+        settings: dict[str, Any], state: str = "present", check: bool = False, owner: str = "docker"
+    ) -> dict[str, Any]:
         return run_module(
             "docker_daemon_config",
             check=check,
             settings=settings,
+            owner=owner,
+            records=str(tmp_path / "records"),
             state=state,
             path=str(file),
             backup_directory=str(tmp_path / "refused"),
@@ -98,19 +102,19 @@ def test_two_callers_own_different_keys(run: Run, file: Path, tmp_path: Path) ->
     write(file, THEIRS)
     before = picture(tmp_path)
     run(OURS)
-    assert run(RUNTIME)["need"] == "reload"
+    assert run(RUNTIME, owner="toolkit")["need"] == "reload"
     assert not run(OURS)["changed"]
     run(OURS, "absent")
     assert keys(file) == {**json.loads(THEIRS), **RUNTIME}
-    assert not run(RUNTIME)["changed"]
-    run(RUNTIME, "absent")
+    assert not run(RUNTIME, owner="toolkit")["changed"]
+    run(RUNTIME, "absent", owner="toolkit")
     assert picture(tmp_path) == before
 
 
 def test_two_callers_where_there_was_no_file(run: Run, file: Path, tmp_path: Path) -> None:
     run(OURS)
-    run(RUNTIME)
-    run(RUNTIME, "absent")
+    run(RUNTIME, owner="toolkit")
+    run(RUNTIME, "absent", owner="toolkit")
     assert keys(file) == OURS
     run(OURS, "absent")
     assert not file.exists()
@@ -180,7 +184,7 @@ def test_a_directory_in_the_way_is_refused(run: Run, file: Path) -> None:
 def test_a_change_that_a_reload_makes_effective_keeps_the_time(run: Run, file: Path) -> None:
     write(file, THEIRS)
     os.utime(file, (1000000000, 1000000000))
-    assert run(RUNTIME)["need"] == "reload"
+    assert run(RUNTIME, owner="toolkit")["need"] == "reload"
     assert file.stat().st_mtime == 1000000000
     assert run(OURS)["need"] == "restart"
     assert file.stat().st_mtime > 1000000000
@@ -192,6 +196,64 @@ def test_no_secret_is_shown(run: Run, file: Path) -> None:
     assert result["changed_keys"] == ["proxies.http-proxy"]
     assert "pass" not in str(result) and "tell-nobody" not in str(result)
     assert keys(file)["proxies"]["http-proxy"] == "http://user:pass@proxy:3128"
+
+
+def test_a_key_that_leaves_the_inventory_leaves_the_file(run: Run, file: Path, tmp_path: Path) -> None:
+    write(file, THEIRS)
+    before = picture(tmp_path)
+    run({**OURS, "mtu": 1400, "bip": None, "log-opts": {"max-size": "10m", "max-file": "5"}})
+    assert "bip" not in keys(file) and keys(file)["log-opts"] == {"max-file": "5", "max-size": "10m"}
+    foretold = run(OURS, check=True)
+    result = run(OURS)
+    assert result == foretold and result["changed_keys"] == ["bip", "log-opts.max-file", "mtu"]
+    assert keys(file) == {**OURS, "bip": "10.1.0.1/24", "log-opts": {"max-file": "2", "max-size": "10m"}}
+    assert not run(OURS)["changed"]
+    run(OURS, "absent")
+    assert picture(tmp_path) == before
+
+
+def test_absent_takes_back_what_left_the_inventory_before(run: Run, file: Path, tmp_path: Path) -> None:
+    run({**OURS, "mtu": 1400})
+    assert (tmp_path / "records" / str(file).lstrip("/")).stat().st_mode & 0o777 == 0o600
+    assert run(OURS, "absent")["changed_keys"] == ["data-root", "log-opts.max-size", "mtu"]
+    assert not file.exists() and not (tmp_path / "originals").exists() and not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_an_admin_changed_since_stays(run: Run, file: Path, state: str) -> None:
+    run({**OURS, "mtu": 1400, "debug": True})
+    write(file, json.dumps({**OURS, "mtu": 9000}))
+    run(OURS, state)
+    assert keys(file) == ({**OURS, "mtu": 9000} if state == "present" else {"mtu": 9000})
+
+
+def test_what_was_there_before_is_not_ours_to_take_back(run: Run, file: Path) -> None:
+    write(file, json.dumps({"mtu": 1400}))
+    assert not run({"mtu": 1400})["changed"]
+    assert not run({})["changed"]
+    assert keys(file) == {"mtu": 1400}
+
+
+def test_a_key_that_another_owner_has_stays_that_ones(run: Run, file: Path) -> None:
+    run({**OURS, "features": {"cdi": True}})
+    run({"features": {"cdi": True}}, owner="toolkit")
+    assert not run({**OURS, "features": {}})["changed_keys"]
+    run({"features": {"cdi": True}}, "absent", owner="toolkit")
+    assert "cdi" not in keys(file).get("features", {})
+
+
+def test_absent_leaves_a_key_that_this_owner_never_wrote(run: Run, file: Path) -> None:
+    run(OURS)
+    write(file, json.dumps({**OURS, **RUNTIME}))
+    assert not run(RUNTIME, "absent", owner="toolkit")["changed"]
+    assert keys(file) == {**OURS, **RUNTIME}
+
+
+def test_a_damaged_record_takes_nothing_back(run: Run, file: Path, tmp_path: Path) -> None:
+    run({**OURS, "mtu": 1400})
+    (tmp_path / "records" / str(file).lstrip("/")).write_text("{")
+    assert not run(OURS)["changed"]
+    assert keys(file)["mtu"] == 1400
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import command,
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(docker_facts, "RECORDS", str(tmp_path / "records"))
     for name, file in (("CONFIG", "daemon.json"), ("CONTAINERD_CONFIG", "config.toml"), ("GROUPS", "group")):
         monkeypatch.setattr(docker_facts, name, str(tmp_path / file))
     return tmp_path
@@ -30,17 +31,45 @@ def test_no_file_has_no_keys(place: Path) -> None:
 def test_what_cannot_be_read_or_shown(place: Path, text: str) -> None:
     (place / "daemon.json").write_text(text)
     assert docker_facts.keys() is None
-    assert not docker_keys_settled({"keys": None}, {})
+    assert not docker_keys_settled({"keys": None, "written": {"docker": []}}, {}, "docker")
 
 
 def test_keys(place: Path) -> None:
     found = {"live-restore": True, "log-opts": {"max-size": "10m", "tag": "x"}}
     (place / "daemon.json").write_text(json.dumps(found))
-    docker = {"keys": docker_facts.keys()}
-    assert docker_keys_settled(docker, {"log-opts": {"max-size": "10m"}, "bip": None})
-    assert not docker_keys_settled(docker, {"log-opts": {"max-size": "1m"}})
-    assert not docker_keys_settled(docker, {"live-restore": 1})
-    assert not docker_keys_settled(docker, {"log-opts": {"tag": None}})
+    docker = {"keys": docker_facts.keys(), "written": {"docker": []}}
+    assert docker_keys_settled(docker, {"log-opts": {"max-size": "10m"}, "bip": None}, "docker")
+    assert not docker_keys_settled(docker, {"log-opts": {"max-size": "1m"}}, "docker")
+    assert not docker_keys_settled(docker, {"live-restore": 1}, "docker")
+    assert not docker_keys_settled(docker, {"log-opts": {"tag": None}}, "docker")
+
+
+@pytest.mark.parametrize(
+    ("written", "settled"),
+    [
+        ({"docker": ["mtu"]}, True),
+        ({"docker": []}, True),
+        # One that is to be taken back.
+        ({"docker": ["bip", "mtu"]}, False),
+        ({"docker": ["log-opts.max-size"]}, False),
+        ({"toolkit": ["features.cdi"], "docker": []}, True),
+        # What an earlier release wrote is not noted yet.
+        ({"toolkit": []}, False),
+    ],
+)
+def test_what_was_written(written: dict[str, list[str]], settled: bool) -> None:
+    docker = {"keys": {"mtu": 1400}, "written": written}
+    assert docker_keys_settled(docker, {"mtu": 1400}, "docker") is settled
+
+
+def test_records_have_no_values(place: Path) -> None:
+    assert docker_facts.written() == {}
+    path = Path(f"{place}/records/{place}/daemon.json")
+    path.parent.mkdir(parents=True)
+    path.write_text('{"docker": {"proxies.http-proxy": "http://ada:hush@proxy", "mtu": 1}, "odd": 1}')
+    assert docker_facts.written() == {"docker": ["mtu", "proxies.http-proxy"]}
+    path.write_text("{")
+    assert docker_facts.written() == {}
 
 
 @pytest.mark.parametrize(
