@@ -49,6 +49,7 @@ EXPRESSIONS = {
     "docker_asks": artifacts_of("docker", "install"),
     "docker_settled": "__docker_settled if ansible_facts['docker'] is defined else none",
     "docker_settings": "__docker_settings",
+    "docker_waits": "__docker_mount_files | map(attribute='content') | unique",
     "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
     "containerd": "__docker_containerd_files | map(attribute='settings') | list",
     "toolkit_settings": f"__{TOOLKIT}_docker_settings if __{TOOLKIT}_docker_found else {{}}",
@@ -97,7 +98,13 @@ def own_docker(sha256: str = "", mode: str = "0644", owner: int = 0) -> dict[str
     return node(
         packages={name: [{"name": name, "version": "5:29.0"}] for name in OWN_DOCKER},
         files={"/etc/apt/keyrings/slipway-docker.asc": entry} if sha256 else {},
-        docker={"settled": True, "keys": {}, "accounts": {}, "group": {"number": 990, "members": []}},
+        docker={
+            "settled": True,
+            "keys": {},
+            "written": {"docker": []},
+            "accounts": {},
+            "group": {"number": 990, "members": []},
+        },
     )
 
 
@@ -186,6 +193,11 @@ NODES = {
     "plugin_open": with_plugin("0666"),
     "plugin_closed": with_plugin("0600"),
     "plugin_of_somebody": with_plugin("0644", owner=1000),
+    "journald": node(),
+    "syslog": node(),
+    "local": node(),
+    "data_root": node(),
+    "number": runtimes("28.1-1"),
     "newer_runtimes": runtimes("99.0-1"),
     "older_runtimes": runtimes("0.9-1"),
 }
@@ -198,6 +210,11 @@ INPUTS = {
     "hooks": {"enroot_hooks": ["50-slurm-pmi.sh", "61-kept.sh"]},
     **{name: {"__pyxis_build": {"sha256": "0"}} for name in NODES if name.startswith("plugin")},
     "files": {f"{TOOLKIT}_source": "files"},
+    "journald": {"docker_log_driver": "journald"},
+    "syslog": {"docker_config": {"log-driver": "syslog", "log-opts": {"tag": 5}}},
+    "local": {"docker_log_driver": "local", "docker_log_options": {"max-size": "20m", "max-file": 5}},
+    "data_root": {"docker_config": {"data-root": "/data/docker"}},
+    "number": {"docker_version": 29},
     **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
     "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
 }
@@ -360,6 +377,34 @@ def test_all_runtimes_follow_the_one_choice_of_storage(decided: Decided) -> None
     assert decided["bare"]["containerd"] == [{"root": '"/scratch/slipway/containerd"'}]
     elsewhere = [role for role in ("docker", "enroot") if "storage_candidates" in role_text(role)]
     assert elsewhere == [], "only the role storage chooses"
+
+
+def test_a_data_root_of_the_inventory_is_followed(decided: Decided) -> None:
+    found = decided["data_root"]
+    assert found["docker_settings"]["data-root"] == found["roots"][0] == "/data/docker"
+    assert "\nRequiresMountsFor=/data/docker /scratch/slipway/containerd\n" in found["docker_waits"][0]
+    assert "\nRequiresMountsFor=/scratch/slipway/docker " in decided["bare"]["docker_waits"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "options"),
+    [
+        ("bare", "json-file", {"max-size": "10m", "max-file": "3"}),
+        ("local", "local", {"max-size": "20m", "max-file": "5"}),
+        # Null takes out what an earlier run has written.
+        ("journald", "journald", {"max-size": None, "max-file": None}),
+        ("syslog", "syslog", {"max-size": None, "max-file": None, "tag": "5"}),
+    ],
+)
+def test_a_log_driver_gets_only_what_it_takes(
+    decided: Decided, name: str, driver: str, options: dict[str, str | None]
+) -> None:
+    settings = decided[name]["docker_settings"]
+    assert (settings["log-driver"], settings["log-opts"]) == (driver, options)
+
+
+def test_a_version_that_yaml_reads_as_a_number(decided: Decided) -> None:
+    assert decided["number"]["docker_install"] is True
 
 
 @pytest.mark.case("P10")
