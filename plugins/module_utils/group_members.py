@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Callable, Iterable
 
-# What useradd accepts, and what a directory service may add (a domain, capitals, dots).
-ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]*\$?\Z")
+# What can be a name at all (shadow's own check with --badname), because a directory service has names of any form: with
+# a domain, capitals, dots, a digit first. Signs of a shell's, and what /etc/group separates with, are in none.
+ACCOUNT = re.compile(r"(?!-)(?!\.{1,2}\Z)(?!\d+\Z)[\w.@+\\-]+\$?\Z")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Judgement:
     remove: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def name_problem(name: str) -> str:
+    """Return why a text is not the name of an account or group, '' where it may be one."""
+    if ACCOUNT.match(name):
+        return ""
+    return "%r is not the name of an account or group" % name
 
 
 def local_group(text: str, name: str) -> Group | None:

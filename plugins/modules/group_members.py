@@ -20,6 +20,9 @@ options:
   state: {description: With V(absent) O(members) are taken out., type: str, choices: [present, absent],
     default: present}
   number: {description: Creates the group with this number where there is none of this name., type: int}
+  create: {description: Creates the group without O(number) as well., type: bool, default: false}
+  preferred_number: {description: 'The number of a group that is created without O(number), unless another group has
+    it; otherwise the system chooses one.', type: int}
 attributes:
   check_mode: {support: full, description: Reports what would change.}
   diff_mode: {support: full, description: Shows the members before and after.}
@@ -73,6 +76,23 @@ def primary_of(name: str) -> int | None:
         return None
 
 
+def taken(number: int) -> bool:
+    """Return whether some group has this number."""
+    try:
+        grp.getgrgid(number)
+    except KeyError:
+        return False
+    return True
+
+
+def create(module: Any, name: str) -> None:
+    """Create the group."""
+    number, preferred = module.params["number"], module.params["preferred_number"]
+    if number is None and preferred is not None and not taken(preferred):
+        number = preferred
+    run(module, "groupadd", "--system", *([] if number is None else ["--gid", str(number)]), name)
+
+
 def run(module: Any, *arguments: str) -> None:
     """Run one of shadow's programs; fails with what it said."""
     said = command.run(arguments, SECONDS)
@@ -89,18 +109,20 @@ def main() -> None:
             "exclusive": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "number": {"type": "int"},
+            "create": {"type": "bool", "default": False},
+            "preferred_number": {"type": "int"},
         },
         supports_check_mode=True,
     )
     name, members, present = module.params["group"], module.params["members"], module.params["state"] == "present"
-    odd = [member for member in [name, *members] if not tools.ACCOUNT.match(member)]
+    odd = [problem for problem in map(tools.name_problem, [name, *members]) if problem]
     if odd:
-        module.fail_json(msg="%r is not the name of an account or group: correct it in the inventory" % odd[0])
+        module.fail_json(msg="%s: correct it in the inventory" % odd[0])
     group, created = resolved(name), False
-    if group is None and module.params["number"] is not None and present:
+    if group is None and (module.params["create"] or module.params["number"] is not None) and present:
         created = True
         if not module.check_mode:
-            run(module, "groupadd", "--system", "--gid", str(module.params["number"]), name)
+            create(module, name)
             group = resolved(name)
     if group is None:
         # In check mode the package that creates the group is not there yet.

@@ -92,9 +92,7 @@ def group_after(calls: list[list[str]]) -> tools.Group:
 
 
 @pytest.mark.case("U1")
-def test_the_module_adds_and_removes(
-    run_module: Run, node: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_module_adds_and_removes(run_module: Run, node: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     # Ansible itself forgets a warning that was given before in the same process.
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
@@ -123,6 +121,36 @@ def test_the_module_makes_a_group_only_with_a_number(run_module: Run, node: list
     assert not node
     assert run_module("group_members", group="new", number=4321)["changed"]
     assert node == [["groupadd", "--system", "--gid", "4321", "new"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "taken", "number"),
+    [
+        ({}, False, []),
+        ({"preferred_number": 996}, False, ["--gid", "996"]),
+        # A member short of a number is better off than a run that ends.
+        ({"preferred_number": 996}, True, []),
+        ({"preferred_number": 996, "number": 4321}, False, ["--gid", "4321"]),
+    ],
+)
+def test_a_deleted_group_is_made_again(
+    run_module: Run,
+    node: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, int],
+    taken: bool,
+    number: list[str],
+) -> None:
+    monkeypatch.setattr(module, "taken", lambda _number: taken)
+    arguments = {"group": "gone", "members": ["alice"], "create": True, **options}
+    assert run_module("group_members", check=True, **arguments)["changed"]
+    assert not node
+    run_module("group_members", **arguments)
+    assert node[0] == ["groupadd", "--system", *number, "gone"]
+
+
+def test_which_numbers_are_taken() -> None:
+    assert module.taken(0) and not module.taken(2**31 - 7)
 
 
 @pytest.mark.case("U2")
@@ -159,7 +187,14 @@ def test_a_number_that_another_group_has_is_told(
 
 
 @pytest.mark.case("U4")
-@pytest.mark.parametrize("name", ["-a", "a b", "a:b", "", "a,b", "a;b", "a\r", "# a", "1001", "$(a)", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["-a", "a b", "a:b", "", "a,b", "a;b", "a\r", "# a", "1001", "$(a)", "a\nb", ".", ".."]
+)
 def test_odd_names_are_refused(run_module: Run, node: list[list[str]], name: str) -> None:
     assert "is not the name of an account" in run_module("group_members", group="docker", members=[name])["msg"]
     assert not node
+
+
+@pytest.mark.parametrize("name", ["0abc12", "ada.l", "CORP\\ada", "ada@corp.example", "host$", "_ada", "Ada", "käthe"])
+def test_names_of_directory_services_are_names(name: str) -> None:
+    assert tools.name_problem(name) == ""
