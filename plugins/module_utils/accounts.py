@@ -12,6 +12,7 @@ def known(names: Iterable[str]) -> dict[str, pwd.struct_passwd]:
     for name in names:
         try:
             found[name] = pwd.getpwnam(name)
-        except KeyError:
+        except (KeyError, ValueError):
+            # A name with a NUL character is none; preflight says so.
             continue
     return found

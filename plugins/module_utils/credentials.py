@@ -24,9 +24,23 @@ class Invalid(ValueError):
 
 def checked(credentials: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
     """Return (registry, user name, password) of each entry; raises Invalid with everything that is wrong."""
-    found, problems = [], []
+    entries = list(credentials)
+    wrong = problems(entries)
+    if wrong:
+        raise Invalid("; ".join(wrong))
+    return [_texts(entry) for entry in entries]
+
+
+def _texts(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    registry, user, password = (str(entry.get(key) or "") for key in ("registry", "username", "password"))
+    return registry, user, password
+
+
+def problems(credentials: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return everything that is wrong with the entries, without a secret."""
+    names, problems = [], []
     for number, entry in enumerate(credentials):
-        registry, user, password = (str(entry.get(key) or "") for key in ("registry", "username", "password"))
+        registry, user, password = _texts(entry)
         where = "registry_credentials[%d] (%s)" % (number, registry if REGISTRY.match(registry) else "no registry")
         if not REGISTRY.match(registry):
             problems.append("%s: registry must be HOST or HOST:PORT, without a path" % where)
@@ -40,13 +54,9 @@ def checked(credentials: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, st
             problems.append("%s: enroot would expand a password that begins with $" % where)
         if "\n" in password:
             problems.append("%s: a password has no line break" % where)
-        found.append((registry, user, password))
-    names = [registry for registry, _user, _password in found]
+        names.append(registry)
     twice = sorted({name for name in names if names.count(name) > 1})
-    problems += ["registry_credentials has %s twice" % name for name in twice]
-    if problems:
-        raise Invalid("; ".join(problems))
-    return found
+    return problems + ["registry_credentials has %s twice" % name for name in twice]
 
 
 def is_command(password: str) -> bool:

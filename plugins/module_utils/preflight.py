@@ -9,6 +9,7 @@ import difflib
 import re
 from typing import Any, Callable, Iterable, Mapping
 
+from ansible_collections.slipway.containers.plugins.module_utils import preflight_forms
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_nodes import (
     judge_conflicts,
     judge_distribution,
@@ -78,6 +79,7 @@ def judge_component(
         return []
     for name, value in values.items():
         findings += judge_value(role.name, name, role.options[name], value)
+    findings += preflight_forms.judge(role, values)
     names = (name for name in variables if isinstance(name, str) and not name.startswith("_"))
     findings += judge_names(role, names, known)
     if state == "absent":

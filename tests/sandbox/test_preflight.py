@@ -17,6 +17,10 @@ WRONG = {
     "head": {"pyxis_build_timeout": "soon"},
     "login1": {"enroot_hook": ["50-slurm-pmi.sh"]},
     "compute1": {"enroot_version": "4.1.0"},
+    "compute2": {
+        "docker_users": {"alice": True},
+        "registry_credentials": [{"registry": "nvcr.io", "username": "x", "password": "tell nobody"}],
+    },
 }
 OLD_RELEASE = "sed -i s/^VERSION_ID=.*/VERSION_ID=11/ /usr/lib/os-release; echo 11.9 > /etc/debian_version"
 
@@ -67,6 +71,13 @@ def test_a_denied_version_gives_reason_and_link(refused: Run) -> None:
 def test_an_unsupported_distribution_names_the_supported_ones(refused: Run) -> None:
     said = message(refused)
     assert "Debian 11" in said and "12/13" in said and "compute2" in said
+
+
+def test_what_modules_would_refuse_after_the_installation(refused: Run) -> None:
+    said = message(refused)
+    assert 'docker_users = {"alice": true}: is a dictionary' in said
+    assert "registry_credentials = (hidden): registry_credentials[0] (nvcr.io): neither" in said
+    assert "tell nobody" not in refused.output
 
 
 def test_the_file_to_edit_is_named(refused: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 import yaml
 from ansible_collections.slipway.containers.plugins.action.preflight import read_roles
 from ansible_collections.slipway.containers.plugins.module_utils import preflight, preflight_nodes
+
+from tests.unit import plays
 
 REPOSITORY = Path(__file__).parents[2]
 ROLES = read_roles(str(REPOSITORY / "roles"))
@@ -20,6 +23,25 @@ NODE = {"distribution": "Debian", "distribution_major_version": "13", "packages"
 def looked_for() -> dict[str, Any]:
     (play,) = yaml.safe_load((REPOSITORY / "playbooks/preflight.yml").read_text())
     return dict(play["tasks"][0]["slipway.containers.node_facts"])
+
+
+@pytest.mark.slow
+def test_only_a_list_of_names_reaches_the_node(tmp_path: Path) -> None:
+    """Anything else would be the module's to refuse, on every host, without naming the variable."""
+    given = [["ada", "bob"], [], {"ada": True}, None, "ada", ["ada", 5, None, ["bob"]]]
+    content = "{{ query('vars', %s) | to_json }}" % ", ".join(f"'answer_{number}'" for number in range(len(given)))
+    tasks: list[dict[str, Any]] = [
+        {
+            "ansible.builtin.set_fact": {f"answer_{number}": looked_for()["accounts"]},
+            "vars": {"docker_users": value},
+        }
+        for number, value in enumerate(given)
+    ]
+    tasks.append({"ansible.builtin.copy": {"content": content, "dest": str(tmp_path / "answers"), "mode": "0644"}})
+    done = plays.run(tmp_path, {"hosts": "localhost", "gather_facts": False, "tasks": tasks})
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = json.loads((tmp_path / "answers").read_text())
+    assert answers == [["ada", "bob"], [], [], [], ["ada"], ["ada", "bob"]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
