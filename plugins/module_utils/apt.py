@@ -172,10 +172,10 @@ class Apt:
         found, broken = self.status(tuple(self.module.params["packages"]))
         return sorted({*found, *broken})
 
-    def remove(self, names: list[str]) -> str:
-        """Remove packages; dpkg, unlike apt-get, refuses where another package needs one of them."""
+    def remove(self, names: list[str], act: bool = True) -> str:
+        """Remove packages, or see whether that can be; dpkg, unlike apt-get, refuses where another one needs them."""
         verb = "--purge" if self.module.params["purge"] else "--remove"
-        code, output = self.run_unlocked(["dpkg", verb, *names])
+        code, output = self.run_unlocked(["dpkg", *([] if act else ["--no-act"]), verb, *names])
         if code:
             self.fail("remove", names, code, output)
         return output

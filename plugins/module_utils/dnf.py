@@ -135,13 +135,13 @@ class Dnf:
         """Return which of the packages are there."""
         return sorted({entry["name"] for entry in self.query(*self.module.params["packages"])})
 
-    def remove(self, names: list[str]) -> str:
-        """Erase packages; rpm, unlike dnf, refuses where another package needs one of them."""
+    def remove(self, names: list[str], act: bool = True) -> str:
+        """Erase packages, or see whether that can be; rpm, unlike dnf, refuses where another one needs them."""
         held = self.held(names)
-        code, output = self.run(["rpm", "--erase", "--allmatches", *names])
+        code, output = self.run(["rpm", "--erase", *([] if act else ["--test"]), "--allmatches", *names])
         if code:
             self.fail("remove", names, code, output)
-        if held:
+        if held and act:
             # Without its package a lock keeps every other version out, for ever.
             self.run([*self.program, "versionlock", "delete", *held])
         return output

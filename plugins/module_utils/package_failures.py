@@ -69,6 +69,10 @@ APT_FAILURES = (
     (r"E: Could not read meta data from (?P<what>\S+)", "the package file {what} is damaged."),
     (r"dpkg-deb: error: (?P<what>[^\n]+)", "the package file is damaged: {what}."),
     (r"E: Unsupported file (?P<what>\S+)", "the package file {what} is not there."),
+    (
+        r"dpkg: dependency problems prevent removal of (?P<who>[^\s:]+)\S*:\n(?P<what>(?: [^\n]+\n)+)",
+        "{what} Remove what needs {who} first, by hand, then run again: nothing of others is removed.",
+    ),
     (r"dpkg: error processing (?:package|archive) (?P<what>\S+) [^\n]*\n (?P<why>[^\n]+)", "{what}: {why}."),
 )
 

@@ -32,8 +32,10 @@ options:
     description:
       - V(present) installs O(files) and O(packages).
       - V(absent) removes O(packages), and never what needs them or what they need.
+      - V(removable) changes nothing, and fails where V(absent) would, because something else needs one of them; for
+        whoever takes other things apart first.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, removable]
     default: present
   purge:
     description: Whether V(absent) on Debian removes configuration, too. Some packages then delete data, such as
@@ -163,6 +165,10 @@ def remove(module: Any) -> None:
     """Remove what is there, and report it."""
     packages = manager(module)
     names = packages.installed()
+    if module.params["state"] == "removable":
+        if names:
+            packages.remove(names, act=False)
+        module.exit_json(changed=False)
     if not names or module.check_mode:
         module.exit_json(changed=bool(names))
     module.exit_json(changed=True, output=packages.remove(names))
@@ -176,7 +182,7 @@ def main() -> None:
             # Not a secret; but nobody reads it in a log.
             "contents": {"type": "dict", "default": {}, "no_log": True},
             "packages": {"type": "list", "elements": "str", "default": []},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "removable"], "default": "present"},
             "purge": {"type": "bool", "default": True},
             "hold": {"type": "list", "elements": "str", "default": []},
             "not_started": {"type": "list", "elements": "str", "default": []},
@@ -189,7 +195,7 @@ def main() -> None:
     )
     if not module.params["files"] and not module.params["packages"]:
         module.exit_json(changed=False)
-    if module.params["state"] == "absent":
+    if module.params["state"] != "present":
         remove(module)
     install(module)
 

@@ -327,6 +327,23 @@ def test_removing_leaves_what_a_purge_would_delete(run_module: Run, node: Node) 
     assert node.changes() == ["dpkg --remove docker.io"]
 
 
+def test_what_others_need_is_said_before_anything_is_taken_apart(
+    run_module: Run, node: Node, recorded: Callable[[str], str]
+) -> None:
+    node.answers["dpkg-query"] = [(0, "libnghttp2-14\t1.52.0\tamd64\tinstalled\tok\n")]
+    options: dict[str, Any] = {"packages": ["libnghttp2-14"], "state": "removable", "purge": False}
+    assert not run_module("package_files", **options)["changed"]
+    node.answers["dpkg --no-act"] = [(1, recorded("apt-2.6.1/needed.txt"))]
+    told = run_module("package_files", check=True, **options)["msg"]
+    assert told.startswith("cannot remove libnghttp2-14: libcurl4:amd64 depends on libnghttp2-14 (>= 1.50.0). libcurl3")
+    assert told.endswith(
+        "Remove what needs libnghttp2-14 first, by hand, then run again: nothing of others is removed."
+    )
+    assert node.changes() == ["dpkg --no-act --remove libnghttp2-14"] * 2
+    node.answers["dpkg-query"] = [(0, "")]
+    assert not run_module("package_files", **options).get("failed")
+
+
 def test_purging_what_is_not_there(run_module: Run, node: Node) -> None:
     assert not run_module("package_files", packages=["enroot"], state="absent")["changed"]
     assert node.changes() == []
@@ -447,6 +464,14 @@ def test_rpm_erases_what_is_there_and_waits_for_its_lock(
     rocky.answers["rpm --erase"] = [(1, recorded("dnf-4.14.0/lock-erase.txt")), (0, "")]
     assert run_module("package_files", packages=["pair-b", "absent", "pair-a"], state="absent")["changed"]
     assert rocky.changes() == ["rpm --erase --allmatches pair-a pair-b"] * 2
+
+
+def test_rpm_says_what_others_need(run_module: Run, rocky: Node, recorded: Callable[[str], str]) -> None:
+    rocky.answers["rpm --query"] = [(0, "pair-a\t2.0-1\tnoarch\n")]
+    assert not run_module("package_files", packages=["pair-a"], state="removable")["changed"]
+    assert rocky.changes() == ["rpm --erase --test --allmatches pair-a"]
+    rocky.answers["rpm --erase --test"] = [(1, recorded("dnf-4.14.0/erase-needed.txt"))]
+    assert "is needed by" in run_module("package_files", packages=["pair-a"], state="removable")["msg"]
 
 
 def test_rpm_erases_nothing_that_others_need(run_module: Run, rocky: Node, recorded: Callable[[str], str]) -> None:
