@@ -36,7 +36,7 @@ def process_of(name: str = PROGRAM, proc: str = "/proc") -> int:
 
 
 def flags(proc: str = "/proc") -> list[str]:
-    """Return the flags of the dockerd that runs, none where none runs; without the one that names its file."""
+    """Return the flags of the dockerd that runs, none where none runs."""
     process = process_of(PROGRAM, proc)
     if not process:
         return []
@@ -45,6 +45,11 @@ def flags(proc: str = "/proc") -> list[str]:
             words = stream.read().decode("utf-8", "surrogateescape").rstrip("\0").split("\0")[1:]
     except OSError:
         return []
+    return without_file(words)
+
+
+def without_file(words: list[str]) -> list[str]:
+    """Return flags of dockerd without the one that names its configuration file."""
     kept: list[str] = []
     follows = False
     for word in words:

@@ -10,8 +10,9 @@ short_description: Keep keys of Docker's daemon.json, and leave everybody else's
 description:
   - Docker has one configuration file and no directory of drop-ins, so whoever writes a key goes through this module,
     and names its own keys only. Several callers own different keys of the file.
-  - What is to be written is judged first by C(dockerd --validate), with the flags of the dockerd that runs, because a
-    key that is given as a flag, too, keeps Docker from starting. Docker 20.10 cannot do that; see RV(validated).
+  - What is to be written is judged first by C(dockerd --validate), with the flags of the dockerd that runs, or of its
+    unit where none runs, because a key that is given as a flag, too, keeps Docker from starting. Docker 20.10 cannot
+    do that; see RV(validated).
   - A file that is no JSON is refused and not touched; a copy is kept in O(backup_directory).
   - Which keys each O(owner) wrote is kept beside the original. One that it names no more gets back what it had before
     Slipway, unless somebody has changed it since, or another owner has it.
@@ -86,6 +87,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     docker_facts,
     docker_process,
     docker_records,
+    docker_unit,
 )
 from ansible_collections.slipway.containers.plugins.module_utils import files as tools
 
@@ -212,7 +214,8 @@ class DaemonConfig:
         with tempfile.NamedTemporaryFile(suffix=".json") as stream:
             stream.write(docker_daemon.render(self.after))
             stream.flush()
-            arguments = [program, *docker_process.flags(), "--validate", "--config-file", stream.name]
+            flags = docker_process.flags() or docker_unit.flags()
+            arguments = [program, *flags, "--validate", "--config-file", stream.name]
             said = command.run(arguments, VALIDATION_SECONDS)
         if said.timed_out:
             raise Refusal("%s --validate did not answer in %d s" % (program, VALIDATION_SECONDS))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.slipway.containers.plugins.module_utils import docker_process
+from ansible_collections.slipway.containers.plugins.module_utils import docker_process, docker_unit
 
 from .conftest import RECORDED
 
@@ -270,6 +270,7 @@ def dockerd(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         program.chmod(0o755)
         monkeypatch.setattr(docker_process, "find_program", lambda: str(program))
         monkeypatch.setattr(docker_process, "flags", lambda: ["-H", "fd://"])
+        monkeypatch.setattr(docker_unit, "flags", lambda: ["--of-the-unit"])
         return seen
 
     return install
@@ -284,6 +285,16 @@ def test_dockerd_judges_the_new_text_with_its_flags(run: Run, file: Path, docker
     seen.unlink()
     assert not run(OURS)["validated"]
     assert not seen.exists(), "what does not change needs no judge"
+
+
+def test_where_none_runs_the_flags_of_its_unit_count(
+    run: Run, dockerd: Callable[[str, int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a first install: Docker is configured before it starts."""
+    seen = dockerd("ok", 0)
+    monkeypatch.setattr(docker_process, "flags", list)
+    run(OURS)
+    assert seen.read_text().startswith("--of-the-unit --validate --config-file ")
 
 
 def test_what_dockerd_refuses_is_not_written(
