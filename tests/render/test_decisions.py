@@ -53,6 +53,7 @@ EXPRESSIONS = {
     "roots": "[__docker_data_root, __docker_containerd_root, __enroot_data_directory]",
     "containerd": "__docker_containerd_files | map(attribute='settings') | list",
     "toolkit_settings": f"__{TOOLKIT}_docker_settings if __{TOOLKIT}_docker_found else {{}}",
+    "toolkit_keys_unwanted": f"__{TOOLKIT}_docker_keys_unwanted if ansible_facts['docker'] is defined else none",
     "hooks_gone": "__enroot_managed_files | selectattr('path', 'search', 'hooks.d')"
     " | selectattr('state', 'eq', 'absent') | map(attribute='path') | sort",
     "pyxis_is_here": "__pyxis_is_here",
@@ -106,6 +107,12 @@ def own_docker(sha256: str = "", mode: str = "0644", owner: int = 0) -> dict[str
             "group": {"number": 990, "members": []},
         },
     )
+
+
+def docker_of_somebody() -> dict[str, Any]:
+    """Return a node with a Docker that has the toolkit's keys."""
+    docker = {"settled": True, "keys": {}, "written": {TOOLKIT: ["features.cdi"]}, "accounts": {}, "group": None}
+    return node(packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}, docker=docker)
 
 
 # Links, and where they lead.
@@ -168,6 +175,7 @@ NODES = {
     "site": node(),
     "dnf": node("Rocky", "9.4", os_family="RedHat"),
     "docker_there": node(packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}),
+    **{name: docker_of_somebody() for name in ("unmanaged", "unmanaged_told", "untold", "taken_out")},
     "runc_broken": node(
         packages={name: [{"name": name, "version": "26.1.5"}] for name in DOCKER}, packages_broken=["runc"]
     ),
@@ -209,6 +217,10 @@ INPUTS = {
     **{name: {**SETTLED, "docker_source": "docker"} for name in ("guides", "other_suite")},
     "hooks": {"enroot_hooks": ["50-slurm-pmi.sh", "61-kept.sh"]},
     **{name: {"__pyxis_build": {"sha256": "0"}} for name in NODES if name.startswith("plugin")},
+    "unmanaged": {**SETTLED, "docker_state": "unmanaged"},
+    "unmanaged_told": {**SETTLED, "docker_state": "unmanaged", f"{TOOLKIT}_docker_enabled": True},
+    "untold": {**SETTLED, f"{TOOLKIT}_docker_enabled": False},
+    "taken_out": {**SETTLED, "docker_state": "absent"},
     "files": {f"{TOOLKIT}_source": "files"},
     "journald": {"docker_log_driver": "journald"},
     "syslog": {"docker_config": {"log-driver": "syslog", "log-opts": {"tag": 5}}},
@@ -337,6 +349,21 @@ def test_a_docker_that_is_there_is_still_configured_and_given_the_toolkit(decide
     conditions = {task["name"]: task["when"] for task in tasks}
     keep = "Keep files, group and configuration, and see what the daemons have to be told"
     assert conditions[keep] == "docker_state == 'present' and not __docker_settled", "whatever is installed"
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "unwanted"),
+    [
+        ("unmanaged", False, False),
+        ("unmanaged_told", True, False),
+        ("untold", False, True),
+        ("taken_out", False, True),
+    ],
+)
+def test_an_unmanaged_docker_is_told_only_where_that_is_wanted(
+    decided: Decided, name: str, told: bool, unwanted: bool
+) -> None:
+    assert (bool(decided[name]["toolkit_settings"]), decided[name]["toolkit_keys_unwanted"]) == (told, unwanted)
 
 
 def test_what_the_distributions_docker_stands_on_is_mended(decided: Decided) -> None:

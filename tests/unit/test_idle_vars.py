@@ -41,7 +41,7 @@ ATOMS: dict[str, dict[str, Any]] = {
         f"__{TOOLKIT}_newer_kept": False,
         f"__{TOOLKIT}_files_differ": False,
         f"__{TOOLKIT}_docker_keys_missing": False,
-        "docker_state": "present",
+        f"__{TOOLKIT}_docker_keys_unwanted": False,
     },
     "pyxis": {
         "__pyxis_settled": True,
@@ -53,7 +53,7 @@ ATOMS: dict[str, dict[str, Any]] = {
         "__pyxis_copy_stale": False,
     },
 }
-OTHERS = {"registry_credentials": [{"registry": "x"}], "docker_state": "absent", "apptainer_subid_users": []}
+OTHERS = {"registry_credentials": [{"registry": "x"}], "apptainer_subid_users": []}
 # Where a role acts, and under what. Of keep.yml its own conditions count, for main.yml knows only the whole of them.
 ENTRIES = {
     "storage": {"main": "true", "retire": "true"},
