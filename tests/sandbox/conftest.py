@@ -31,6 +31,8 @@ ORDER = (
     "registry",
     "storage",
     "docker",
+    "docker_settings",
+    "docker_epilog",
     "nvidia_container_toolkit",
     "apptainer",
     "gate",

@@ -196,27 +196,3 @@ def test_absent_is_refused_while_a_container_runs(sandbox: Sandbox, seen: Seen) 
     assert "1 container runs on this node" in run.text
     assert sandbox.ask("compute1", DAEMONS) == before
     sandbox.ask("compute1", "docker rm --force runs")
-
-
-def test_the_epilog_removes_what_jobs_left(sandbox: Sandbox, seen: Seen) -> None:
-    script = "/usr/local/lib/slipway/epilog.d/50-docker"
-    options = ("--tags", "docker", "--limit", "compute1")
-    sandbox.converge(*options, docker_job_cleanup_enabled=True).succeeded()
-    names = {
-        "left": "",
-        "service": "--restart always",
-        "labelled": "--label slipway.keep=yes",
-    }
-    for name, option in names.items():
-        sandbox.ask("compute1", f"docker run --detach --name {name} {option} {IMAGE} sleep 3600", "member")
-    listing = "docker ps --format '{{.Names}}' | sort"
-    job = "srun --nodelist=compute1 sleep 600 & sleep 2"
-    sandbox.ask("login1", f"({job}) > /dev/null 2>&1", "member")
-    sandbox.ask("compute1", f"SLURM_JOB_ID=1 {script}")
-    assert sandbox.ask("compute1", listing).split() == ["labelled", "left", "service"], "another job is on the node"
-    sandbox.ask("head", "scancel --user=member; while squeue --noheader | grep -q .; do sleep 0.2; done; sleep 1")
-    sandbox.ask("compute1", f"SLURM_JOB_ID=1 {script}")
-    assert sandbox.ask("compute1", listing).split() == ["labelled", "service"]
-    sandbox.ask("compute1", "docker rm --force labelled service")
-    sandbox.converge(*options).succeeded()
-    assert sandbox.ask("compute1", f"ls {script} 2>&1 || true").endswith("No such file or directory")
