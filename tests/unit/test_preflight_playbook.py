@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.slipway.containers.plugins.action.preflight import read_roles
-from ansible_collections.slipway.containers.plugins.module_utils import preflight, preflight_nodes
+from ansible_collections.slipway.containers.plugins.module_utils import preflight, preflight_cluster, preflight_nodes
 
 from tests.unit import plays
 
@@ -90,3 +90,11 @@ def test_a_denied_toolkit_on_a_node(wanted: str, installed: str, said: list[str]
     assert len(causes) == len(said) and all(text in cause for text, cause in zip(said, causes, strict=True))
     # Each package that stays is named as well.
     assert len(found) == len(said) * (1 + len(packages))
+
+
+@pytest.mark.parametrize("name", ["docker", "enroot", "pyxis", "apptainer"])
+@pytest.mark.parametrize(("state", "refused"), [("present", True), ("absent", False), ("unmanaged", False)])
+def test_storage_stays_while_something_keeps_data_there(name: str, state: str, refused: bool) -> None:
+    states = {"storage_state": "absent", "remove_data": True, f"{name}_state": state}
+    found = preflight_cluster.judge_needs(ROLES[name], ROLES, states, lambda value: value)
+    assert [finding.variable for finding in found] == ["storage_state"] * refused
