@@ -131,14 +131,23 @@ def with_lines(text: str, lines: Sequence[str]) -> str:
     return text + ("" if not text or text.endswith("\n") else "\n") + "".join(line + "\n" for line in lines)
 
 
-def without_ours(text: str, wanted: Wanted) -> str:
-    """Return a file's text without the lines that ``allocate`` writes for these users: by name, size and place."""
-    ours = {
-        entry.number
-        for entry in parse(text)
-        if entry.owner in wanted.users and entry.count == wanted.count and entry.start >= wanted.minimum
-    }
-    return "\n".join(line for number, line in enumerate(text.split("\n"), 1) if number not in ours)
+def without_lines(text: str, lines: Collection[str]) -> str:
+    """Return a file's text without some lines, whose owner Apptainer may have switched off meanwhile."""
+    return "\n".join(line for line in text.split("\n") if line.lstrip(DISABLED) not in lines)
+
+
+def parse_record(text: str) -> dict[str, list[str]]:
+    """Return the lines that were added to each file, from the record of them: a path and a line on each of its own."""
+    added: dict[str, list[str]] = {}
+    for entry in text.splitlines():
+        path, _blank, line = entry.rpartition(" ")
+        added.setdefault(path, []).append(line)
+    return added
+
+
+def record_of(added: Mapping[str, Sequence[str]]) -> str:
+    """Return the record of what was added: an admin's own line looks the same, so only this tells whose it is."""
+    return "".join("%s %s\n" % (path, line) for path in sorted(added) for line in dict.fromkeys(added[path]))
 
 
 def sources(nsswitch: str) -> list[str]:

@@ -15,17 +15,21 @@ description:
   - Where nsswitch.conf takes the ranges from elsewhere (C(subid), as SSSD's), the files would not be read, and that
     is refused.
 options:
-  users: {description: Names of the users., type: list, elements: str, required: true}
+  users: {description: Names of the users; V(present) needs them., type: list, elements: str}
   count: {description: Ids in a range; containers expect 65536., type: int, default: 65536}
-  minimum: {description: From which id on a free range is looked for., type: int, required: true}
+  minimum: {description: From which id on a free range is looked for; V(present) needs it., type: int}
   state:
-    description: V(absent) removes the lines that V(present) with the same options writes; those found there stay.
+    description: V(absent) removes the lines that O(record) says were added here; all others stay.
     type: str
     choices: [present, absent]
     default: present
   subuid: {description: The file of user ids., type: path, default: /etc/subuid}
   subgid: {description: The file of group ids., type: path, default: /etc/subgid}
   nsswitch: {description: The file that says where ranges come from., type: path, default: /etc/nsswitch.conf}
+  record:
+    description: Where it is kept which lines were added, because those of an admin look the same.
+    type: path
+    default: /var/lib/slipway/subid
 attributes:
   check_mode: {support: full, description: Reports what would change.}
   diff_mode: {support: full, description: Shows the text before and after.}
@@ -91,6 +95,15 @@ def refuse(module: AnsibleModule, texts: dict[str, str]) -> None:
         )
 
 
+def remember(path: str, added: dict[str, list[str]]) -> None:
+    """Keep the record of what was added, or delete it where nothing is left of that; raises OSError."""
+    if any(added.values()):
+        tools.make_directories(os.path.dirname(path))
+        tools.write_atomically(path, subid.record_of(added).encode("utf-8", "surrogateescape"), 0o644, 0, 0)
+    elif os.path.exists(path):
+        os.unlink(path)
+
+
 def add(module: AnsibleModule, texts: dict[str, str]) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
     """Return the texts to be, the lines that are new in them, and the users that nobody knows."""
     params = module.params
@@ -113,28 +126,36 @@ def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
-            "users": {"type": "list", "elements": "str", "required": True},
+            "users": {"type": "list", "elements": "str"},
             "count": {"type": "int", "default": 65536},
-            "minimum": {"type": "int", "required": True},
+            "minimum": {"type": "int"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "subuid": {"type": "path", "default": "/etc/subuid"},
             "subgid": {"type": "path", "default": "/etc/subgid"},
             "nsswitch": {"type": "path", "default": "/etc/nsswitch.conf"},
+            "record": {"type": "path", "default": "/var/lib/slipway/subid"},
         },
+        required_if=[("state", "present", ("users", "minimum"))],
         supports_check_mode=True,
     )
     params = module.params
     before = {path: subid_files.read(path) for path in (params["subuid"], params["subgid"])}
+    ours = subid.parse_record(subid_files.read(params["record"]))
     if params["state"] == "present":
         refuse(module, before)
         after, added, unknown = add(module, before)
     else:
-        wanted = subid.Wanted(params["users"], params["count"], params["minimum"])
-        after, added, unknown = {path: subid.without_ours(text, wanted) for path, text in before.items()}, {}, []
+        after = {path: subid.without_lines(text, ours.get(path, [])) for path, text in before.items()}
+        added, unknown = {}, []
     changed = [path for path in before if before[path] != after[path]]
     if not module.check_mode:
+        # Before the lines, so that a kill leaves none that nobody knows; and it goes after them.
+        if any(added.values()):
+            remember(params["record"], {path: ours.get(path, []) + added[path] for path in before})
         for path in changed:
             write(path, after[path])
+        if params["state"] == "absent":
+            remember(params["record"], {})
     module.exit_json(
         changed=bool(changed),
         added={path: lines for path, lines in added.items() if lines},

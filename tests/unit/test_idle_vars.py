@@ -31,7 +31,6 @@ ATOMS: dict[str, dict[str, Any]] = {
         "__apptainer_install_needed": False,
         "__apptainer_files_differ": False,
         "__apptainer_ranges_missing": False,
-        "apptainer_subid_users": ["ada"],
     },
     TOOLKIT: {
         f"__{TOOLKIT}_needed": True,
@@ -53,7 +52,7 @@ ATOMS: dict[str, dict[str, Any]] = {
         "__pyxis_copy_stale": False,
     },
 }
-OTHERS = {"registry_credentials": [{"registry": "x"}], "apptainer_subid_users": []}
+OTHERS = {"registry_credentials": [{"registry": "x"}]}
 # Where a role acts, and under what. Of keep.yml its own conditions count, for main.yml knows only the whole of them.
 ENTRIES = {
     "storage": {"main": "true", "retire": "true"},
@@ -118,8 +117,8 @@ def test_a_host_leaves_where_nothing_is_to_be_done(answers: list[tuple[str, dict
 
 
 def test_whatever_is_different_keeps_a_host(answers: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
-    # These say what is done where something is, or are read only where the component is absent.
-    told = {"apptainer_subid_users", f"__{TOOLKIT}_needed", "__pyxis_build_missing", "__pyxis_builds", "__pyxis_adopts"}
+    # These say what is done where something is.
+    told = {f"__{TOOLKIT}_needed", "__pyxis_build_missing", "__pyxis_builds", "__pyxis_adopts"}
     # Where nobody asks for storage, the role does nothing.
     told.add("__storage_asked")
     for role, variables, answer in answers:

@@ -12,9 +12,11 @@ from ansible_collections.slipway.containers.plugins.module_utils.subid import (
     first_free,
     overlaps,
     parse,
+    parse_record,
+    record_of,
     sources,
     with_lines,
-    without_ours,
+    without_lines,
 )
 
 UID, GID = "/etc/subuid", "/etc/subgid"
@@ -95,8 +97,14 @@ def test_lines_are_added_behind_a_last_one_without_its_end() -> None:
 
 
 def test_only_what_was_added_is_taken_out() -> None:
-    text = "a:5:100\n# c\na:1000:100\nb:1100:100\na:2000:99\nend"
-    assert without_ours(text, Wanted(["a"], 100, 1000)) == "a:5:100\n# c\nb:1100:100\na:2000:99\nend"
+    text = "a:5:100\n# c\n!a:1000:100\na:1100:100\nb:1000:100\nend"
+    assert without_lines(text, ["a:1000:100"]) == "a:5:100\n# c\na:1100:100\nb:1000:100\nend"
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    added = {GID: ["a:1:2"], UID: ["a:1:2", "b:3:4", "a:1:2"]}
+    assert parse_record(record_of(added)) == {GID: ["a:1:2"], UID: ["a:1:2", "b:3:4"]}
+    assert parse_record("") == {}
 
 
 @pytest.mark.parametrize(

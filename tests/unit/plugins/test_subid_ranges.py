@@ -19,7 +19,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def ranges(run_module: Run, tmp_path: Path) -> Run:
     def run(check: bool = False, **options: Any) -> dict[str, Any]:
-        paths = {name: str(tmp_path / name) for name in ("subuid", "subgid", "nsswitch")}
+        paths = {name: str(tmp_path / name) for name in ("subuid", "subgid", "nsswitch", "record")}
         return run_module("subid_ranges", check=check, minimum=700000000, **{"users": ["daemon"], **paths, **options})
 
     return run
@@ -38,9 +38,29 @@ def test_a_range_is_added_once_and_taken_out_again(ranges: Run, tmp_path: Path) 
     assert (tmp_path / "subgid").read_text() == "daemon:700000000:65536\n"
     assert [(tmp_path / name).stat().st_mode & 0o7777 for name in ("subuid", "subgid")] == [0o640, 0o644]
     assert not ranges()["changed"]
+    assert ranges(state="absent", check=True)["changed"]
     assert ranges(state="absent")["changed"]
     assert (tmp_path / "subuid").read_text() == "x:1:2\n"
     assert not ranges(state="absent")["changed"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["subgid", "subuid"]
+
+
+def test_an_admins_own_line_of_a_listed_user_stays(ranges: Run, tmp_path: Path) -> None:
+    # As `apptainer config fakeroot --add` writes it.
+    own = "daemon:4294836224:65536\n"
+    (tmp_path / "subuid").write_text(own)
+    ranges(users=["daemon", "bin"])
+    assert (tmp_path / "subgid").read_text() == "daemon:700000000:65536\nbin:700065536:65536\n"
+    # Of those who are not listed any more as well.
+    assert ranges(users=["daemon"], state="absent")["changed"]
+    assert [(tmp_path / name).read_text() for name in ("subuid", "subgid")] == [own, ""]
+
+
+def test_what_is_added_later_is_known_as_well(ranges: Run, tmp_path: Path) -> None:
+    ranges()
+    ranges(users=["daemon", "bin"])
+    ranges(state="absent")
+    assert [(tmp_path / name).read_text() for name in ("subuid", "subgid")] == ["", ""]
 
 
 def test_an_overlap_is_refused_naming_both_lines(ranges: Run, tmp_path: Path) -> None:
