@@ -167,6 +167,10 @@ class Apt:
         if code:
             self.module.fail_json(msg="cannot hold %s: %s" % (", ".join(names), output.strip()), output=output, rc=code)
 
+    def versions_of(self, name: str) -> list[str]:
+        """Return in which versions a package is installed."""
+        return [entry["version"] for entry in self.status((name,))[0].get(name, [])]
+
     def installed(self) -> list[str]:
         """Return which of the packages are there, wholly or in part."""
         found, broken = self.status(tuple(self.module.params["packages"]))

@@ -131,6 +131,10 @@ class Dnf:
         # One by one, for a name with a version is answered by the name alone.
         return [name for name in self.module.params["packages"] if self.query(name)]
 
+    def versions_of(self, name: str) -> list[str]:
+        """Return in which versions a package is installed."""
+        return [entry["version"] for entry in self.query(name)]
+
     def installed(self) -> list[str]:
         """Return which of the packages are there."""
         return sorted({entry["name"] for entry in self.query(*self.module.params["packages"])})

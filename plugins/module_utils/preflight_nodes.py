@@ -17,18 +17,7 @@ REINSTALL = {
 
 def refusal_of(role: Role, version: str) -> tuple[str, str] | None:
     """Return (problem, what is allowed) for a version on the role's deny list or below its minimum."""
-    for item in role.own("denied_versions", []):
-        if versions.matches(version, str(item["version"])):
-            return "is denied: %s" % _reason(item), "any other version"
-    minimum = role.own("minimum_version", {})
-    if minimum and versions.compare(version, str(minimum["version"])) < 0:
-        return "is too old: %s" % _reason(minimum), "%s or newer" % minimum["version"]
-    return None
-
-
-def _reason(item: Mapping[str, Any]) -> str:
-    link = " (%s)" % item["link"] if item.get("link") else ""
-    return "%s%s" % (item.get("reason") or "no reason given", link)
+    return versions.refusal(version, role.own("denied_versions", []), role.own("minimum_version", {}))
 
 
 def judge_versions(role: Role, desired: Any, packages: Mapping[str, Any]) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any, Iterable, Mapping
 
 # A stand-in of the sandbox counts as the version that it stands in for.
 STANDIN = re.compile(r"~standin[0-9]*")
@@ -59,3 +60,18 @@ def matches(version: str, pattern: str) -> bool:
         epoch, upstream, revision = split(version)
         version = "%d:%s%s" % (epoch, upstream.split("+")[0], "-" + revision if revision else "")
     return compare(version, pattern) == 0
+
+
+def refusal(version: str, denied: Iterable[Mapping[str, Any]], minimum: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return (problem, what is allowed) for a version on a deny list or below a minimum."""
+    for item in denied:
+        if matches(version, str(item["version"])):
+            return "is denied: %s" % _reason(item), "any other version"
+    if minimum and compare(version, str(minimum["version"])) < 0:
+        return "is too old: %s" % _reason(minimum), "%s or newer" % minimum["version"]
+    return None
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    link = " (%s)" % item["link"] if item.get("link") else ""
+    return "%s%s" % (item.get("reason") or "no reason given", link)

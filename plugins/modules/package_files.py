@@ -49,6 +49,18 @@ options:
     type: list
     elements: str
     default: []
+  judged:
+    description: Packages whose version comes from a repository, so that only what is installed tells it. One that is
+      denied or too old then fails, with what the repository has.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      package: {description: Its name., type: str, required: true}
+      denied: {description: 'Versions that are refused, each C(version), C(reason) and C(link).', type: list,
+        elements: dict, default: []}
+      minimum: {description: 'The oldest that is not, in the same words.', type: dict, default: {}}
+      remedy: {description: What to do., type: str, required: true}
   not_started:
     description: Units that the packages must not start before they are configured. They are masked meanwhile, and
       are left disabled; whoever configures them enables and starts them.
@@ -102,6 +114,7 @@ from ansible_collections.slipway.containers.plugins.module_utils.apt import Apt
 from ansible_collections.slipway.containers.plugins.module_utils.distribution import system_facts
 from ansible_collections.slipway.containers.plugins.module_utils.dnf import Dnf
 from ansible_collections.slipway.containers.plugins.module_utils.files import make_directories, write_atomically
+from ansible_collections.slipway.containers.plugins.module_utils.versions import refusal
 
 MANAGERS = {"Debian": Apt, "RedHat": Dnf}
 
@@ -144,6 +157,16 @@ def masked(module: Any, units: list[str]) -> Iterator[None]:
         module.run_command(["systemctl", "unmask", "--runtime", *kept])
 
 
+def judge(module: Any, packages: Any) -> None:
+    """Fail for what is there now in a version that is refused."""
+    for wanted in module.params["judged"]:
+        for version in packages.versions_of(wanted["package"]):
+            refused = refusal(version, wanted["denied"], wanted["minimum"])
+            if refused:
+                told = "%s %s is what the node's repositories have, and it %s. Allowed is %s: %s."
+                module.fail_json(msg=told % (wanted["package"], version, *refused, wanted["remedy"]))
+
+
 def install(module: Any) -> None:
     """Install, and report it."""
     if module.check_mode:
@@ -158,6 +181,7 @@ def install(module: Any) -> None:
     if module.params["delete_files"]:
         for path in module.params["files"]:
             os.unlink(path)
+    judge(module, packages)
     module.exit_json(changed=True, output=output)
 
 
@@ -185,6 +209,17 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent", "removable"], "default": "present"},
             "purge": {"type": "bool", "default": True},
             "hold": {"type": "list", "elements": "str", "default": []},
+            "judged": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "package": {"type": "str", "required": True},
+                    "denied": {"type": "list", "elements": "dict", "default": []},
+                    "minimum": {"type": "dict", "default": {}},
+                    "remedy": {"type": "str", "required": True},
+                },
+            },
             "not_started": {"type": "list", "elements": "str", "default": []},
             "reinstall": {"type": "bool", "default": False},
             "delete_files": {"type": "bool", "default": False},

@@ -53,6 +53,8 @@ def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...])
         # With dnf: EPEL has it where there is one.
         (ROCKY, MIRROR, (), []),
         (ROCKY | ARM, {}, (), []),
+        (ROCKY | DENIED, {}, (), ["its version is denied: found apptainer 1.5.0+ds1-1"]),
+        (ROCKY | DENIED, UPSTREAM, (), []),
         (ROCKY, MIRROR | UPSTREAM, (), ["lacks /mirror/%s, and apptainer_source is upstream" % RPM]),
         (ROCKY, MIRROR | UPSTREAM, (RPM,), []),
         (ROCKY | ARM, UPSTREAM, (), ["upstream has no Apptainer for this architecture"]),

@@ -524,6 +524,35 @@ def test_what_is_held_is_released_meanwhile(run_module: Run, node: Node, fails: 
     assert node.changes()[1:] == ["apt-mark unhold two", INSTALL + " one two", *held_again]
 
 
+# As the role apptainer has it.
+JUDGED = {
+    "package": "one",
+    "denied": [{"version": "1.5.0", "reason": "it bites"}],
+    "minimum": {"version": "1.4.5", "reason": "it leaks", "link": "https://x"},
+    "remedy": "do this",
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("1.4.3-1", "it is too old: it leaks (https://x). Allowed is 1.4.5 or newer: do this."),
+        ("1.5.0+ds1-1", "it is denied: it bites. Allowed is any other version: do this."),
+        ("1.4.5-1", ""),
+    ],
+)
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+def test_what_a_repository_has_is_judged_once_it_is_there(
+    run_module: Run, node: Node, monkeypatch: pytest.MonkeyPatch, family: str, version: str, said: str
+) -> None:
+    be(monkeypatch, family)
+    node.answers = {"dpkg-query": [(0, f"one\t{version}\tall\tinstalled\tok\tinstall\n")]}
+    node.answers["rpm --query"] = [(0, f"one\t{version}\tnoarch\n")]
+    result = run_module("package_files", packages=["one"], judged=[JUDGED])
+    assert result.get("msg", "").partition("repositories have, and ")[2] == said
+    assert bool(result.get("failed")) is bool(said)
+
+
 def test_a_hold_that_fails_is_said(run_module: Run, node: Node) -> None:
     node.answers["apt-mark hold"] = [(100, "E: No packages found\n")]
     assert run_module("package_files", packages=["one"], hold=["one"])["msg"] == "cannot hold one: E: No packages found"
