@@ -102,8 +102,15 @@ class Dnf:
     @contextmanager
     def released(self) -> Iterator[None]:
         """Let those that are to be held be changed: a lock keeps out every other version, and hold() makes it anew."""
+        held = self.held(self.module.params["hold"])
         self.lock_versions("delete")
-        yield
+        try:
+            yield
+        except BaseException:
+            # The module ends here, before hold(): what was locked stays so.
+            if held:
+                self.run([*self.program, "versionlock", "add", *held])
+            raise
 
     def hold(self) -> None:
         """Hold the packages at what is installed now, by a plugin that minimal systems lack."""

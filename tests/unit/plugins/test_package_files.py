@@ -584,6 +584,17 @@ def test_dnf_lets_go_of_what_it_removes(run_module: Run, rocky: Node, tmp_path: 
     assert rocky.changes() == [erase, erase, "dnf -y versionlock delete one"]
 
 
+def test_dnf_locks_again_what_was_locked_where_it_fails(
+    run_module: Run, rocky: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rocky.answers["rpm --query"] = [(0, "one\t1.20-1\tx86_64\n")]
+    rocky.answers[DNF] = [(1, "Error: nothing known")]
+    monkeypatch.setattr(packages, "VERSIONLOCK", str(tmp_path / "versionlock.list"))
+    (tmp_path / "versionlock.list").write_text("one-0:1.20-1.*\n")
+    assert run_module("package_files", packages=["one-1.21", "two"], hold=["one", "two"])["failed"]
+    assert rocky.changes()[1:] == [DNF + " one-1.21 two", "dnf -y versionlock add one"]
+
+
 def test_dnf_locks_those_that_are_to_be_held(run_module: Run, rocky: Node) -> None:
     rocky.answers = {"rpm --query one": [(0, "one\t1.20-1\tnoarch\n")], **rocky.answers}
     run_module("package_files", packages=["one-1.20", "other"], hold=["one"])
