@@ -59,6 +59,9 @@ EXPRESSIONS = {
     "pyxis_is_here": "__pyxis_is_here",
     "enroot_install": "__enroot_install_needed",
     "apptainer_install": "__apptainer_install_needed",
+    "apptainer_surplus": "__apptainer_surplus_packages",
+    "apptainer_starter": "__apptainer_managed_files | selectattr('path', 'search', 'starter-suid')"
+    " | slipway.containers.differing_files(ansible_facts | combine({'originals': []}))",
 }
 
 
@@ -131,6 +134,16 @@ PLUGIN = "/usr/local/lib/slipway/pyxis/0.24.0-slurm-24.11/spank_pyxis.so"
 def with_plugin(mode: str, owner: int = 0) -> dict[str, Any]:
     """Return a node that has the build of pyxis that is wanted, with such a mode and owner."""
     return node(files={PLUGIN: {"kind": "file", "sha256": "0", "mode": mode, "owner": owner, "group_name": "root"}})
+
+
+STARTER = "/usr/libexec/apptainer/bin/starter-suid"
+
+
+def setuid(mode: str) -> dict[str, Any]:
+    """Return a node with Apptainer's setuid program, in such a mode."""
+    packages = {name: [{"name": name, "version": "1.5.3"}] for name in ("apptainer", "apptainer-suid")}
+    entry = {"kind": "file", "sha256": "0", "mode": mode, "owner": 0, "group_name": "root"}
+    return node("Ubuntu", "24.04", packages=packages, files={STARTER: entry})
 
 
 KEY = "/etc/apt/keyrings/slipway-nvidia-container-toolkit.asc"
@@ -206,6 +219,9 @@ NODES = {
     "local": node(),
     "data_root": node(),
     "number": runtimes("28.1-1"),
+    "setuid": setuid("4755"),
+    "setuid_lost": setuid("0755"),
+    "userns": setuid("4755"),
     "newer_runtimes": runtimes("99.0-1"),
     "older_runtimes": runtimes("0.9-1"),
 }
@@ -227,6 +243,7 @@ INPUTS = {
     "local": {"docker_log_driver": "local", "docker_log_options": {"max-size": "20m", "max-file": 5}},
     "data_root": {"docker_config": {"data-root": "/data/docker"}},
     "number": {"docker_version": 29},
+    **{name: {"apptainer_mode": "setuid"} for name in NODES if name.startswith("setuid")},
     **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
     "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
 }
@@ -304,6 +321,14 @@ def test_all_four_at_the_newest_of_wanted_and_found(decided: Decided, name: str,
 def test_what_is_newer_on_a_node_is_kept(decided: Decided, role: str) -> None:
     assert decided["older_runtimes"][f"{role}_install"] is True
     assert decided["newer_runtimes"][f"{role}_install"] is False
+
+
+def test_apptainers_setuid_program_is_there_where_it_is_wanted_only(decided: Decided) -> None:
+    assert (decided["setuid"]["apptainer_surplus"], decided["setuid"]["apptainer_starter"]) == ([], [])
+    (lost,) = decided["setuid_lost"]["apptainer_starter"]
+    assert (lost["path"], lost["mode"]) == (STARTER, "4755")
+    assert decided["userns"]["apptainer_surplus"] == ["apptainer-suid"]
+    assert decided["userns"]["apptainer_starter"] == [] == decided["bare"]["apptainer_surplus"]
 
 
 def test_what_is_downloaded(decided: Decided) -> None:

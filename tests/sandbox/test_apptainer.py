@@ -213,6 +213,34 @@ def test_a_program_that_debian_lacks_is_refused(node: Sandbox) -> None:
     assert "Debian has no package of the setuid program" in words(" ".join(run.failures.values()))
 
 
+# The setuid program
+
+STARTER = "/usr/libexec/apptainer/bin/starter-suid"
+
+
+@pytest.fixture
+def starter(node: Sandbox) -> Iterator[None]:
+    """A package with the name of upstream's, and a program where that has its own; its bit is lost."""
+    control = r"Package: apptainer-suid\nVersion: 1.5.3\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n"
+    make = (
+        f"mkdir -p /tmp/suid/DEBIAN /tmp/suid{STARTER.rpartition('/')[0]}; cd /tmp/suid; printf '{control}' > DEBIAN/"
+    )
+    build = f"control; cp /usr/bin/true .{STARTER}; dpkg-deb --build . /tmp/suid.deb; dpkg --install /tmp/suid.deb"
+    node.alter("compute1", f"{make}{build}; chmod 0755 {STARTER}")
+    yield
+    node.alter("compute1", "dpkg --purge apptainer-suid; rm -r /tmp/suid /tmp/suid.deb")
+
+
+def test_the_setuid_program_is_kept_as_it_is_wanted(node: Sandbox, starter: None) -> None:
+    run = node.converge("--tags", "apptainer", "--limit", "compute1", apptainer_mode="setuid").succeeded()
+    assert run.recap["compute1"]["changed"] == 1
+    assert node.ask("compute1", f"stat -c '%a %U' {STARTER}") == "4755 root"
+    run = node.converge("--tags", "apptainer", "--limit", "compute1").succeeded()
+    assert "Remove the program that is setuid root" in run.output
+    assert node.execute("compute1", f"ls {STARTER}; dpkg-query --show apptainer-suid").stdout == ""
+    node.converge("--tags", "apptainer", "--limit", "compute1").unchanged()
+
+
 # Upstream's file
 
 REPACK = """

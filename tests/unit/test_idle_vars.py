@@ -31,6 +31,7 @@ ATOMS: dict[str, dict[str, Any]] = {
         "__apptainer_install_needed": False,
         "__apptainer_files_differ": False,
         "__apptainer_ranges_missing": False,
+        "__apptainer_surplus_packages": [],
     },
     TOOLKIT: {
         f"__{TOOLKIT}_needed": True,
@@ -52,7 +53,7 @@ ATOMS: dict[str, dict[str, Any]] = {
         "__pyxis_copy_stale": False,
     },
 }
-OTHERS = {"registry_credentials": [{"registry": "x"}]}
+OTHERS = {"__apptainer_surplus_packages": ["apptainer-suid"], "registry_credentials": [{"registry": "x"}]}
 # Where a role acts, and under what. Of keep.yml its own conditions count, for main.yml knows only the whole of them.
 ENTRIES = {
     "storage": {"main": "true", "retire": "true"},
