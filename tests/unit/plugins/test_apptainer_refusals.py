@@ -69,6 +69,11 @@ def judge(facts: dict[str, Any], inputs: dict[str, Any], there: tuple[str, ...])
         (NOBLE | CE, SINGULARITY, (), []),
         (TRIXIE, SINGULARITY, (), ["has no package for Debian"]),
         (TRIXIE | CE, SINGULARITY, (), []),
+        (NOBLE, SINGULARITY, (), []),
+        (NOBLE | ARM, SINGULARITY, (), ["upstream has no SingularityCE for this architecture"]),
+        (ROCKY | ARM, SINGULARITY, (), ["upstream has no SingularityCE for this architecture"]),
+        (NOBLE | ARM, SINGULARITY | MIRROR, (), []),
+        (NOBLE | ARM | CE, SINGULARITY, (), []),
         # The setuid program.
         (TRIXIE, SETUID, (), ["Debian has no package of the setuid program"]),
         (TRIXIE | SUID, SETUID, (), []),
