@@ -77,6 +77,12 @@ APT_FAILURES = (
 )
 
 
+# Where what a distribution with dnf lacks usually is (EL 9: apptainer; Amazon Linux 2023: its fakeroot).
+EXTRA = (
+    "Enable one that has it: EPEL on RHEL, Rocky and Alma (package epel-release), SPAL on Amazon Linux 2023 "
+    "(spal-release), or the site's own mirror; then run again."
+)
+
 # The texts are dnf's 4.14 and rpm's 4.18, LC_ALL=C.UTF-8; dnf 4.14 is also that of RHEL 9 and Amazon Linux 2023.
 DNF_FAILURES = (
     (
@@ -105,7 +111,7 @@ DNF_FAILURES = (
     ),
     (
         r"(?P<what>nothing provides [^\n]+)",
-        "a dependency cannot be met: {what}. Check the distribution's own repositories, and EPEL where it is usual.",
+        "a dependency cannot be met: {what}, in none of the node's repositories. " + EXTRA,
     ),
     (r"- package (?P<what>\S+ conflicts with [^\n]+)", "{what}, and nothing of others is removed."),
     (
@@ -113,7 +119,7 @@ DNF_FAILURES = (
         "{what} belongs to {who}, and nothing of others is removed.",
     ),
     (r"(?P<what>[^\n\t]+ is needed by \(installed\) [^\n]+)", "{what}, and nothing of others is removed."),
-    (r"Unable to find a match: (?P<what>[^\n]+)", "package {what} is not in the node's repositories."),
+    (r"Unable to find a match: (?P<what>[^\n]+)", "package {what} is not in the node's repositories. " + EXTRA),
     (
         r"Failing package is: (?P<what>\S+)\n GPG Keys are configured as: (?P<who>[^\n]+)",
         "{what} is not signed with a key of {who}. Check the repository, and the key that belongs to it.",

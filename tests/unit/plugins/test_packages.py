@@ -59,12 +59,13 @@ DNF_CAUSES = {
     "connection-refused": "repository dead cannot be read: Curl error (7): Couldn't connect to server for http://",
     "not-found-404": "a dependency could not be downloaded: dep-1.0-1.noarch.rpm: Status code: 404 for http://",
     "file-gone": "a dependency could not be read: dep-1.0-1.noarch of repository local.",
-    "unmet-missing": UNMET + "nothing provides absent-package >= 2 needed by needs-1.0-1.noarch. Check",
-    "unmet-old": UNMET + "nothing provides good >= 9 needed by needsold-1.0-1.noarch. Check",
+    "unmet-missing": UNMET
+    + "nothing provides absent-package >= 2 needed by needs-1.0-1.noarch, in none of the node's repositories. Enable one that has it: EPEL",
+    "unmet-old": UNMET + "nothing provides good >= 9 needed by needsold-1.0-1.noarch, in none",
     "conflict": "rival-1.0-1.noarch conflicts with good provided by good-1.0-1.noarch, " + OTHERS,
     "file-conflict": "file /usr/share/good/file belongs to good-1.0-1.noarch, " + OTHERS,
     "erase-needed": "pair-a = 2.0 is needed by (installed) pair-b-2.0-1.noarch, " + OTHERS,
-    "unlocatable": "package nosuchpackage is not in the node's repositories.",
+    "unlocatable": "package nosuchpackage is not in the node's repositories. Enable one that has it: EPEL on RHEL",
     "wrong-key": "containerd.io-1.7.0-1.el9.x86_64 is not signed with a key of "
     "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-slipway-docker. Check the repository",
     "damaged-data": "the package file is damaged: good-2.0-1.noarch: Payload SHA256 ALT digest.",
