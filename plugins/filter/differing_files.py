@@ -37,7 +37,7 @@ Entry = Mapping[str, Any]
 # What a declaration may say and still be proven by facts.
 KNOWN = {
     "file": {"path", "state", "content", "sha256", "mode"},
-    "settings": {"path", "state", "settings", "keep", "separator", "until", "mode"},
+    "settings": {"path", "state", "settings", "keep", "separator", "until", "mode", "validate"},
     "directory": {"path", "state", "mode"},
     "link": {"path", "state", "target"},
     "present": {"path", "state", "mode", "group", "capabilities"},

@@ -17,7 +17,12 @@ from ansible_collections.slipway.containers.plugins.module_utils.preflight_nodes
     judge_whole,
 )
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line, show
-from ansible_collections.slipway.containers.plugins.module_utils.preflight_values import HIDDEN, allowed_of, judge_value
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_values import (
+    HIDDEN,
+    allowed_of,
+    judge_settings,
+    judge_value,
+)
 from ansible_collections.slipway.containers.plugins.module_utils.secret_names import is_secret
 
 
@@ -80,6 +85,7 @@ def judge_component(
     for name, value in values.items():
         findings += judge_value(role.name, name, role.options[name], value)
     findings += preflight_forms.judge(role, values)
+    findings += judge_settings(role, values)
     names = (name for name in variables if isinstance(name, str) and not name.startswith("_"))
     findings += judge_names(role, names, known)
     if state == "absent":

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from typing import Any, Mapping
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, one_line, show
+from ansible_collections.slipway.containers.plugins.module_utils import settings
+from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import (
+    Finding,
+    Role,
+    one_line,
+    show,
+)
 from ansible_collections.slipway.containers.plugins.module_utils.secret_names import is_secret
 
 HIDDEN = "(hidden)"
@@ -101,7 +108,10 @@ def _is_scalar(kind: str, value: Any) -> bool:
         return False
     if kind == "int":
         return isinstance(value, int) or bool(text and re.match(r"[+-]?[0-9]{1,18}\Z", text))
-    return isinstance(value, (int, float)) or bool(text and re.match(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?\Z", text))
+    if text is not None and not re.match(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?\Z", text):
+        return False
+    # YAML has .nan and .inf, which no number of bytes or seconds can be made of.
+    return isinstance(value, (str, int, float)) and math.isfinite(float(value))
 
 
 def _kind(value: Any) -> str:
@@ -109,7 +119,7 @@ def _kind(value: Any) -> str:
         (bool, "true or false"),
         (str, "text"),
         (int, "a whole number"),
-        (float, "a number with a fraction"),
+        (float, "a number with a fraction" if not isinstance(value, float) or math.isfinite(value) else "no number"),
         ((list, tuple), "a list"),
         (Mapping, "a dictionary"),
     ):
@@ -134,3 +144,19 @@ def judge_value(component: str, name: str, option: Mapping[str, Any], value: Any
     allowed = allowed_of(option)
     shown = HIDDEN if secret else show(value)
     return [Finding(component, name, shown, fault, allowed) for fault in faults]
+
+
+def judge_settings(role: Role, values: Mapping[str, Any]) -> list[Finding]:
+    """Judge what is to stand in files of keys and values: what those programs read there is one line of text."""
+    findings = []
+    for name, allowed in role.own("settings_inputs", {}).items():
+        value = values.get(name)
+        for key, item in value.items() if isinstance(value, Mapping) else ():
+            fault = settings.fault_of(key, item, allowed)
+            if fault:
+                shown = HIDDEN if is_secret(str(key)) else show({str(key): item})
+                words = " or ".join(
+                    ["text", "a number", *({"boolean": "true, false"}.get(one, one) for one in allowed)]
+                )
+                findings.append(Finding(role.name, name, shown, one_line(fault), "for each key " + words))
+    return findings

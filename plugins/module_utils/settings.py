@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Union
+from typing import Any, Collection, Mapping, Union
 
 # What a key is set to: a text, a list of them for a key that may stand on several lines, or None for no such key.
 Value = Union[str, list[str], None]
@@ -59,6 +59,26 @@ def _check(key: str, values: list[str]) -> None:
         raise ValueError("%r cannot be a key of such a file" % key)
     if any(set(value) & set("\n\r\0") for value in values):
         raise ValueError("the value of %s has a line break in it" % key)
+
+
+def fault_of(key: Any, value: Any, allowed: Collection[str]) -> str:
+    """Return why a key and its value cannot stand in such a file, '' where they can.
+
+    A value is text or a number, and what ``allowed`` names: ``boolean``, ``null`` and ``list``.
+    """
+    items = value if isinstance(value, list) and "list" in allowed else [value]
+    for item in items:
+        if item is None and not ("null" in allowed and value is None):
+            return "%s has no value" % key
+        if isinstance(item, (Mapping, list, tuple)):
+            return "%s is %s" % (key, "a dictionary" if isinstance(item, Mapping) else "a list")
+        if isinstance(item, bool) and "boolean" not in allowed:
+            return "%s is read by YAML as true or false; put quotes around it" % key
+    try:
+        _check(str(key), [str(item) for item in items])
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def values_of(value: Value) -> list[str]:

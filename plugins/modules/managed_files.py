@@ -41,6 +41,12 @@ options:
       separator: {description: What stands between key and value., type: str, default: ' '}
       until: {description: 'What the first line begins with that ends the place of O(files[].settings), such as V([) in
           TOML.', type: str, default: ''}
+      validate:
+        description: A command that refuses a text that its program cannot read; V({}) in it is a file with that text.
+          Where the command is not there, as in check mode before the first run, nothing is asked.
+        type: list
+        elements: str
+        default: []
       target: {description: What the symbolic link points at., type: str}
       owner: {description: Name or number of the owner., type: str, default: root}
       group: {description: Name or number of the group., type: str, default: root}
@@ -82,6 +88,7 @@ missing:
   returned: always
 """
 
+import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -109,6 +116,7 @@ def argument_spec() -> dict[str, Any]:
                 "keep": {"type": "list", "elements": "str", "default": []},
                 "separator": {"type": "str", "default": " "},
                 "until": {"type": "str", "default": ""},
+                "validate": {"type": "list", "elements": "str", "default": []},
                 "target": {"type": "str"},
                 "owner": {"type": "str", "default": "root"},
                 "group": {"type": "str", "default": "root"},
@@ -121,6 +129,23 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
+def validate(module: AnsibleModule, managed: ManagedFile) -> None:
+    """Have a text judged by the program that reads it; raises Refusal with what that says."""
+    command = managed.declared["validate"]
+    if not command or not module.get_bin_path(command[0]) or managed.before == managed.after:
+        return
+    with tempfile.NamedTemporaryFile(dir=module.tmpdir, suffix=".conf") as stream:
+        stream.write(managed.after.encode("utf-8", "surrogateescape"))
+        stream.flush()
+        code, out, error = module.run_command([stream.name if word == "{}" else word for word in command])
+        told = " ".join((error.strip() or out.strip()).replace(stream.name, managed.path).split())
+    if code:
+        raise Refusal(
+            "%s would not be read by %s: %s. The file was left as it was: correct the value in the inventory."
+            % (managed.path, command[0], told or "exit code %d" % code)
+        )
+
+
 def run(module: AnsibleModule, result: dict[str, Any]) -> None:
     """Compare, change and fill in the result; raises Refusal or ValueError."""
     # All declarations are judged before anything is changed.
@@ -131,6 +156,7 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
                 result["missing"].append(managed.path)
             if not reasons:
                 continue
+            validate(module, managed)
             if not module.check_mode:
                 managed.apply(reasons)
         except OSError as error:

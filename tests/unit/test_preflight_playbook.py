@@ -98,3 +98,19 @@ def test_storage_stays_while_something_keeps_data_there(name: str, state: str, r
     states = {"storage_state": "absent", "remove_data": True, f"{name}_state": state}
     found = preflight_cluster.judge_needs(ROLES[name], ROLES, states, lambda value: value)
     assert [finding.variable for finding in found] == ["storage_state"] * refused
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [{"ada": 1}, None, "ada", 5, [], ["ada", "bob"]], ids=str)
+def test_what_is_no_list_reaches_its_judgement(tmp_path: Path, given: Any) -> None:
+    """The module would fail before, naming a parameter and no variable."""
+    asked = looked_for()
+    words = {"accounts": asked["accounts"], "subid_users": asked["subid_users"]}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"docker_users": given, "apptainer_subid_users": given},
+        "tasks": [{"slipway.containers.node_facts": words, "check_mode": True}],
+    }
+    done = plays.run(tmp_path, play)
+    assert done.returncode == 0, done.stdout + done.stderr

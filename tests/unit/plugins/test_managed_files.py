@@ -358,3 +358,23 @@ def test_a_secret_is_shown_nowhere(keep: Run, root: Path, monkeypatch: pytest.Mo
         said = str(result) + "".join(logged)
         assert logged and "password" not in said
         assert secret not in said
+
+
+CHECKED = {"state": "settings", "validate": ["bash", "-n", "{}"]}
+
+
+def test_a_text_that_its_program_refuses_is_not_written(keep: Run, root: Path) -> None:
+    (root / "etc/x.conf").write_text("A 1\n")
+    declared = {"path": str(root / "etc/x.conf"), **CHECKED}
+    for check in (True, False):
+        result = keep(check=check, settings={"A": "'open"}, **declared)
+        assert "x.conf would not be read by bash: " in result["msg"] and "unexpected EOF" in result["msg"]
+        assert f"{root}/etc/x.conf: line 1" in result["msg"], "by its own name"
+    assert (root / "etc/x.conf").read_text() == "A 1\n"
+    assert keep(settings={"A": "'closed'"}, **declared)["changed"]
+    assert (root / "etc/x.conf").read_text() == "A 'closed'\n"
+
+
+def test_a_program_that_is_not_there_is_not_asked(keep: Run, root: Path) -> None:
+    declared = {"path": str(root / "etc/x.conf"), **CHECKED, "validate": ["no-such-program", "{}"]}
+    assert keep(settings={"A": "'open"}, **declared)["changed"]

@@ -116,6 +116,9 @@ def test_good_values(variables: dict[str, Any]) -> None:
         ("enroot_lock_timeout", True, "is true or false", "a whole number"),
         ("enroot_lock_timeout", "9" * 5000, "is text", "a whole number"),
         ("enroot_ratio", "nan", "is text", "a number"),
+        ("enroot_ratio", float("nan"), "is no number", "a number"),
+        ("enroot_ratio", float("inf"), "is no number", "a number"),
+        ("enroot_ratio", "1e999", "is text", "a number"),
         ("enroot_capabilities_enabled", "maybe", "is text", "true or false"),
         ("enroot_capabilities_enabled", 2, "is a whole number", "true or false"),
         ("enroot_registries", [{"port": 1}], "host", "host (required)"),
@@ -131,6 +134,18 @@ def test_bad_values(name: str, value: Any, problem: str, allowed: str) -> None:
     assert problem in finding.problem
     assert allowed in finding.allowed
     assert finding.value
+
+
+def test_values_of_keys() -> None:
+    role = Role(
+        "enroot", ROLE.entries, ROLE.defaults, {**DATA, "__enroot_settings_inputs": {"enroot_config": ["null"]}}
+    )
+    found = judge(role=role, enroot_config={"A": {"b": 1}, "C": None, "D": "x", "API_TOKEN": ["s3cret"]})
+    assert [(finding.value, finding.problem) for finding in found] == [
+        ('{"A": {"b": 1}}', "A is a dictionary"),
+        ("(hidden)", "API_TOKEN is a list"),
+    ]
+    assert found[0].allowed == "for each key text or a number or null"
 
 
 def test_required_and_not_set() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
-from ansible_collections.slipway.containers.plugins.module_utils.settings import active_value, merge
+from ansible_collections.slipway.containers.plugins.module_utils.settings import active_value, fault_of, merge
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,30 @@ def test_only_what_stands_before_the_first_table(before: str, after: str) -> Non
 
 def test_a_key_of_a_table_is_not_kept_for_one_before_it() -> None:
     assert merge("[table]\nroot = 1\n", {"root": "2"}, ["root"], " = ", "[") == "root = 2\n[table]\nroot = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "fault"),
+    [
+        ("text", [], ""),
+        (5, [], ""),
+        (True, ["boolean"], ""),
+        (True, [], "k is read by YAML as true or false; put quotes around it"),
+        (None, ["null"], ""),
+        (None, [], "k has no value"),
+        (["a", 1], ["list"], ""),
+        ([], ["list"], ""),
+        (["a"], ["null"], "k is a list"),
+        ([None], ["list", "null"], "k has no value"),
+        ([["a"]], ["list"], "k is a list"),
+        ({"a": 1}, ["list", "null", "boolean"], "k is a dictionary"),
+        ([{"a": 1}], ["list"], "k is a dictionary"),
+        ("a\nb", [], "the value of k has a line break in it"),
+    ],
+)
+def test_what_can_stand_in_such_a_file(value: Any, allowed: list[str], fault: str) -> None:
+    assert fault_of("k", value, allowed) == fault
+
+
+def test_a_key_that_would_be_read_as_something_else() -> None:
+    assert fault_of("a=b", "c", []) == "'a=b' cannot be a key of such a file"
