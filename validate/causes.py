@@ -40,8 +40,8 @@ CONTAINER = (
     ),
     Rule(
         r"couldn't mkdir (\S+): No such file or directory",
-        "the parent of pyxis's runtime path {0} is missing, as after a reboot without tmpfiles.d (pyxis#4)",
-        "systemd-tmpfiles --create; playbooks/site.yml writes the entry for it",
+        "the parent of pyxis's runtime path {0} is missing, as after a reboot without its disk (pyxis#4)",
+        "systemctl status slipway-storage; restart it once the disk is mounted, or run playbooks/site.yml",
     ),
     Rule(
         r"mkdir: cannot create directory \W?(/[^'\u2019]+)\W?: Permission denied",

@@ -52,7 +52,7 @@ EXAMPLES = r"""
 - name: Look at the node
   slipway.containers.node_facts:
     packages: [enroot, enroot+caps]
-    files: [/etc/tmpfiles.d/slipway-*.conf, /usr/local/lib/slipway/pyxis/*/spank_pyxis.so]
+    files: [/etc/profile.d/slipway-*, /usr/local/lib/slipway/pyxis/*/spank_pyxis.so]
 """
 
 RETURN = r"""
@@ -74,8 +74,8 @@ ansible_facts:
       description: What was found, by path; C(sha256) of files up to 16 MiB, C(target) of symbolic links,
         C(capabilities) as they are stored, in hexadecimal digits, and C(lines) of O(settings) without comments.
       type: dict
-      sample: {/etc/tmpfiles.d/slipway-storage.conf: {kind: file, mode: '0644', owner: 0, group: 0, group_name: root,
-        sha256: b94d…}}
+      sample: {/etc/systemd/system/slipway-storage.service: {kind: file, mode: '0644', owner: 0, group: 0,
+        group_name: root, sha256: b94d…}}
     files_asked:
       description: The patterns that were looked at.
       type: list

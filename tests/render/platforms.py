@@ -26,7 +26,7 @@ FACTS = {
         "uri": "http://mirror.example.org/debian/",
         "keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
     },
-    "storage": {"root": "/scratch/slipway"},
+    "storage": {"root": "/scratch/slipway", "mount_point": "/scratch"},
     "slurm": {
         "series": "24.11",
         "headers": {"directory": "/usr/include", "version": "24.11.5"},

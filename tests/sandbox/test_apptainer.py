@@ -40,7 +40,7 @@ OWNED = (
     "/etc/apptainer",
     "/etc/apt",
     "/etc/profile.d",
-    "/etc/tmpfiles.d",
+    "/usr/local/lib/slipway/tmpfiles.d",
     "/etc/subuid",
     "/etc/subgid",
     "/usr/local/bin",
@@ -292,7 +292,7 @@ def test_absent_is_as_before(node: Sandbox, before: dict[str, snapshots.Snapshot
         earlier = {path: value for path, value in before[name].items() if any(is_below(path, root) for root in OWNED)}
         left = snapshots.difference(earlier, {path: value for path, value in after.items() if path[0] == "/"})
         # The other roles have files there as well.
-        shared = ("/etc/tmpfiles.d", "/etc/apt")
+        shared = ("/usr/local/lib/slipway/tmpfiles.d", "/etc/apt")
         assert not [path for path in left if "apptainer" in path or not path.startswith(shared)], left
         gone = "/usr/bin/apptainer /var/lib/slipway/apptainer /var/lib/slipway/subid"
         assert node.execute(name, f"ls -d {gone}").stdout == ""

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.sandbox
 
 CONFIG = "/etc/enroot/enroot.conf"
 HOOKS = "/etc/enroot/hooks.d"
+UNITS, UNIT = "/etc/systemd/system", "slipway-storage.service"
 LINK = "/usr/local/lib/slipway/pyxis/spank_pyxis.so"
 PLUGSTACK = "/etc/slurm/plugstack.conf"
 ADDED = "ENROOT_MAX_PROCESSORS 2"
@@ -36,7 +37,9 @@ DRIFTS = (
     Drift("a removed link to a hook", "compute1", f"{HOOKS}/50-slurm-pmi.sh", "rm {path}"),
     Drift("a lost file capability", "compute1", "/usr/bin/enroot-mksquashovlfs", "setcap -r {path}"),
     Drift("a shared directory of a wrong mode", "compute2", "/scratch/slipway/enroot/data", "chmod 0755 {path}"),
-    Drift("a missing tmpfiles.d file", "compute2", "/etc/tmpfiles.d/slipway-pyxis.conf", "rm {path}"),
+    Drift("a missing tmpfiles.d file", "compute2", "/usr/local/lib/slipway/tmpfiles.d/pyxis.conf", "rm {path}"),
+    Drift("a disabled unit of the storage", "compute1", f"{UNITS}/multi-user.target.wants/{UNIT}", "rm {path}"),
+    Drift("an edited unit of the storage", "login1", f"{UNITS}/{UNIT}", "sed -i /^ExecStartPre/d {path}"),
     Drift("a deleted runtime path", "compute2", "/run/slipway/pyxis", "rm {path} && rmdir /run/slipway"),
     Drift("a removed plugin link", "login1", LINK, "rm {path}"),
     Drift("a damaged plugin", "compute2", LINK, "truncate --size=1k $(readlink {path})"),

@@ -1,10 +1,13 @@
-"""A disk that is mounted after the first run, and what is removed with its data: only that."""
+"""A disk that is mounted after the first run or late at boot, and what is removed with its data: only that."""
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import dataclass
 
-from tests.sandbox.harness import Sandbox
+import pytest
+from cluster.process import Result
+
+from tests.sandbox.harness import INSIDE, Sandbox
 from tests.sandbox.playbook_run import Run, words
 
 pytestmark = pytest.mark.sandbox
@@ -48,6 +51,65 @@ def test_the_remedy_is_said(late: tuple[str, Run, str]) -> None:
     said = late[1].text
     assert f"/late can be used now, and stays unused: {DATA} holds data" in said
     assert "set storage_candidates: [/late] for it" in said
+
+
+# As after a stop of a machine with an instance store: first nothing is mounted, then an empty disk.
+AWAY = """
+systemctl stop docker.socket docker containerd
+mkdir /usr/local/away && mount --move /scratch /usr/local/away
+"""
+BACK = """
+umount /scratch; mount --move /usr/local/away /scratch && rmdir /usr/local/away
+systemctl reset-failed; systemctl restart slipway-storage && systemctl start docker
+"""
+PLACES = "cd /scratch/slipway && stat -c '%a %U %n' . enroot/data enroot/cache enroot/tmp apptainer/cache pyxis"
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What starting units leads to without the disk and with an empty one, and how its directories were before."""
+
+    before: str
+    unmounted: dict[str, int]
+    said: str
+    below: str
+    fresh: str
+    job: Result
+
+
+@pytest.fixture(scope="module")
+def boot(sandbox: Sandbox) -> Boot:
+    sandbox.settle()
+    before = sandbox.ask(NODE, PLACES)
+    sandbox.alter(NODE, AWAY)
+    try:
+        units = ("slipway-storage", "containerd", "docker")
+        unmounted = {unit: sandbox.execute(NODE, f"systemctl restart {unit}").code for unit in units}
+        said = sandbox.ask(NODE, "journalctl -u slipway-storage -n 5 --no-pager; systemctl is-failed slipway-storage")
+        below = sandbox.ask(NODE, "find /scratch -mindepth 1")
+        sandbox.alter(
+            NODE, "mount -t tmpfs none /scratch && systemctl restart slipway-storage && systemctl start docker"
+        )
+        fresh, job = sandbox.execute(NODE, PLACES).stdout.strip(), sandbox.container_job(NODE)
+        sandbox.alter(NODE, "systemctl stop docker.socket docker containerd")
+    finally:
+        sandbox.alter(NODE, BACK)
+    return Boot(before, unmounted, said, below, fresh, job)
+
+
+def test_nothing_is_written_below_a_mount_point_on_which_nothing_is(boot: Boot) -> None:
+    assert all(boot.unmounted.values()), boot.unmounted
+    assert boot.below == ""
+    assert "/scratch is not a mountpoint" in boot.said and boot.said.endswith("failed")
+
+
+def test_an_empty_disk_gets_its_directories_before_jobs_come(boot: Boot) -> None:
+    assert boot.fresh == boot.before
+    assert INSIDE in boot.job.stdout, boot.job.output
+
+
+def test_nothing_is_to_be_done_after_such_a_boot(sandbox: Sandbox, boot: Boot) -> None:
+    sandbox.converge().unchanged()
 
 
 def there(sandbox: Sandbox) -> list[str]:

@@ -19,7 +19,12 @@ TOOLKIT = "nvidia_container_toolkit"
 STATES = ("present", "absent", "unmanaged")
 # Of each role what its conditions are made of, as it is where nothing is to be done.
 ATOMS: dict[str, dict[str, Any]] = {
-    "storage": {"__storage_asked": True, "__storage_chosen": True, "__storage_files_differ": False},
+    "storage": {
+        "__storage_asked": True,
+        "__storage_chosen": True,
+        "__storage_files_differ": False,
+        "__storage_files": {"changed": False},
+    },
     "registry": {"registry_credentials": [], "__registry_written": False},
     "docker": {"__docker_settled": True},
     "enroot": {
@@ -53,7 +58,11 @@ ATOMS: dict[str, dict[str, Any]] = {
         "__pyxis_copy_stale": False,
     },
 }
-OTHERS = {"__apptainer_surplus_packages": ["apptainer-suid"], "registry_credentials": [{"registry": "x"}]}
+OTHERS = {
+    "__storage_files": {"changed": True},
+    "__apptainer_surplus_packages": ["apptainer-suid"],
+    "registry_credentials": [{"registry": "x"}],
+}
 # Where a role acts, and under what. Of keep.yml its own conditions count, for main.yml knows only the whole of them.
 ENTRIES = {
     "storage": {"main": "true", "retire": "true"},
@@ -122,6 +131,8 @@ def test_whatever_is_different_keeps_a_host(answers: list[tuple[str, dict[str, A
     told = {f"__{TOOLKIT}_needed", "__pyxis_build_missing", "__pyxis_builds", "__pyxis_adopts"}
     # Where nobody asks for storage, the role does nothing.
     told.add("__storage_asked")
+    # What the task before did, where something differed.
+    told.add("__storage_files")
     for role, variables, answer in answers:
         different = [name for name, value in ATOMS[role].items() if variables[name] != value]
         if variables[f"{role}_state"] == "present" and set(different) - told:

@@ -19,7 +19,9 @@ CHECK = Check(
 )
 
 
-UNITS = re.compile(r"^(slurmd|munge|nvidia-|docker|containerd|apparmor|chrony|systemd-tmpfiles|autofs|remote-fs)")
+UNITS = re.compile(
+    r"^(slurmd|munge|nvidia-|docker|containerd|apparmor|chrony|slipway-|systemd-tmpfiles|autofs|remote-fs)"
+)
 
 
 def observe(node: Node) -> Any:

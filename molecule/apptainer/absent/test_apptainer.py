@@ -10,6 +10,6 @@ def test_nothing_is_left_for_apt_and_shells(host):
         "/etc/apt/preferences.d/slipway-apptainer.pref",
         "/etc/apt/sources.list.d/slipway-apptainer.sources",
         "/etc/profile.d/slipway-apptainer.sh",
-        "/etc/tmpfiles.d/slipway-apptainer.conf",
+        "/usr/local/lib/slipway/tmpfiles.d/apptainer.conf",
     ):
         assert not host.file(path).exists, path

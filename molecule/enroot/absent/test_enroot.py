@@ -10,4 +10,4 @@ def test_no_package(host, name):
 
 def test_no_settings_are_left(host):
     assert not host.file("/etc/enroot/enroot.conf").exists
-    assert not host.file("/etc/tmpfiles.d/slipway-enroot.conf").exists
+    assert not host.file("/usr/local/lib/slipway/tmpfiles.d/enroot.conf").exists

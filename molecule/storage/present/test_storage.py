@@ -1,6 +1,6 @@
 """Storage is chosen, there now and after the next boot."""
 
-FILE = "/etc/tmpfiles.d/slipway-storage.conf"
+FILE = "/usr/local/lib/slipway/tmpfiles.d/storage.conf"
 
 
 def test_the_directory_is_there(host):
@@ -11,4 +11,5 @@ def test_the_directory_is_there(host):
 
 def test_it_is_there_after_a_boot(host):
     assert host.file(FILE).contains("/scratch/slipway")
-    assert host.run("systemd-tmpfiles --create %s", FILE).rc == 0
+    assert host.service("slipway-storage").is_enabled
+    assert host.run("systemctl restart slipway-storage").rc == 0
