@@ -103,6 +103,63 @@ def test_nothing_else_comes_from_sid(node: Sandbox) -> None:
     assert "unstable" not in node.ask("compute1", "apt-get --simulate dist-upgrade")
 
 
+# What the inventory says
+
+INPUTS = {
+    "apptainer_config": {"sessiondir max size": 32, "mount hostfs": True},
+    "apptainer_bind_paths": ["/etc/localtime", "/images"],
+    "apptainer_singularity_link_enabled": True,
+    "apptainer_subid_users": ["bin"],
+    "apptainer_subid_minimum": 800000000,
+    "enroot_disabled_hooks": ["99-mellanox.sh"],
+}
+LINES = "grep -E '^(sessiondir max size|mount hostfs|bind path)' " + CONFIGURATION
+HOOK = "stat -c %a /etc/enroot/hooks.d/99-mellanox.sh"
+LINK = "/usr/local/bin/singularity"
+FORGET = "sed -i /^bin:/d /etc/subuid /etc/subgid; rm /var/lib/slipway/subid"
+
+
+def test_every_input_takes_effect_and_goes_back(node: Sandbox) -> None:
+    arguments = ("--tags", "apptainer,enroot", "--limit", "compute1")
+    earlier = node.ask("compute1", LINES)
+    node.converge(*arguments, **INPUTS).succeeded()
+    said = node.ask("compute1", f"{LINES}; {HOOK}; {LINK} --version; tail -n 1 /etc/subuid")
+    node.converge(*arguments, **INPUTS).unchanged()
+    node.converge(*arguments).succeeded()
+    node.alter("compute1", FORGET)
+    assert said.splitlines()[:-2] == [
+        "mount hostfs = yes",
+        "bind path = /etc/localtime",
+        "bind path = /images",
+        "sessiondir max size = 32",
+        "644",
+    ]
+    assert "apptainer version" in said and said.endswith("bin:800000000:65536")
+    # A key that is not named any more stays as it is; those of the role's own inputs go back.
+    binds = [line for line in earlier.splitlines() if line.startswith("bind")]
+    assert [line for line in node.ask("compute1", LINES).splitlines() if line.startswith("bind")] == binds
+    assert node.execute("compute1", f"{HOOK}; ls {LINK}").stdout.strip() == "755"
+    node.converge(*arguments, apptainer_config={"sessiondir max size": 64, "mount hostfs": False}).succeeded()
+    assert node.ask("compute1", LINES) == earlier
+
+
+@pytest.mark.parametrize(
+    ("variables", "path", "said"),
+    [
+        ({"apptainer_config": {"allow setuid": "maybe"}}, CONFIGURATION, "would not be read by apptainer: "),
+        ({"enroot_config": {"ENROOT_REMAP_ROOT": "'y"}}, "/etc/enroot/enroot.conf", "would not be read by bash: "),
+    ],
+    ids=["apptainer", "enroot"],
+)
+def test_a_value_that_would_stop_every_container_is_not_written(
+    node: Sandbox, variables: dict[str, dict[str, str]], path: str, said: str
+) -> None:
+    earlier = node.ask("compute1", f"cat {path}")
+    run = node.converge("--tags", "apptainer,enroot", "--limit", "compute1", **variables).failed()
+    assert f"{path} {said}" in run.failures["compute1"]
+    assert node.ask("compute1", f"cat {path}") == earlier
+
+
 # What was changed by hand
 
 
@@ -119,6 +176,7 @@ class Drift:
 DRIFTS = (
     Drift("a changed key", "compute1", CONFIGURATION, "sed -i 's/^allow setuid = no/allow setuid = yes/' {path}"),
     Drift("a removed bind path", "head", CONFIGURATION, "sed -i '/^bind path = .etc.hosts/d' {path}"),
+    Drift("a deleted configuration", "login1", CONFIGURATION, "rm {path}"),
     Drift("a deleted profile", "login1", PROFILE, "rm {path}"),
     Drift("a directory of a wrong mode", "compute1", f"{DATA}/cache/", "chmod 0777 {path}"),
     Drift("a link that leads elsewhere", "head", "/var/lib/slipway/apptainer", "ln -sfn /tmp {path}"),

@@ -14,8 +14,8 @@ from tests.sandbox.submissions import Submissions
 
 pytestmark = pytest.mark.sandbox
 
-# The README.md of roles enroot, pyxis and docker: what stays.
-KEPT = ("/var/lib/slipway", "/scratch/slipway", "/var/lib/containerd", "/etc/cni", "/etc/group", "/etc/gshadow")
+# docs/operate/remove.md: what stays. Of the groups and the data a test of their own says what.
+KEPT = ("/scratch/slipway", "/var/lib/containerd", "/etc/cni", "/etc/group", "/etc/gshadow")
 # What the packages that stay write when they are installed, and dpkg lists for none of them.
 OF_PACKAGES = ("/etc/alternatives/", "/etc/rc")
 
@@ -84,6 +84,17 @@ def test_a_removal_leaves_the_files_of_before(
             if not path.startswith(("package ", *KEPT, *OF_PACKAGES)) and path not in theirs
         }
     assert not any(found.values()), found
+
+
+def test_a_removal_leaves_data_and_a_group_without_members_and_no_more(sandbox: Sandbox, removal: Removal) -> None:
+    data = {"docker", "containerd", "enroot", "enroot/data", "enroot/cache", "apptainer", "apptainer/cache"}
+    look = "cd /scratch/slipway 2> /dev/null && find . -mindepth 1 -maxdepth 2 -printf '%P\\n'; true"
+    for node in sandbox.nodes:
+        left = sandbox.ask(node, look).splitlines()
+        assert {path for path in left if not path.startswith(("docker/", "containerd/"))} <= data, node
+        assert sandbox.ask(node, "getent group docker").endswith(":"), f"{node}: somebody may still use Docker"
+        # With it the files that stood at our places: all have been put back.
+        assert sandbox.execute(node, "ls -d /var/lib/slipway").stdout == "", node
 
 
 def test_container_jobs_are_refused_after_a_removal(removal: Removal) -> None:
