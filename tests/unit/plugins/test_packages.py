@@ -60,7 +60,7 @@ DNF_CAUSES = {
     "not-found-404": "a dependency could not be downloaded: dep-1.0-1.noarch.rpm: Status code: 404 for http://",
     "file-gone": "a dependency could not be read: dep-1.0-1.noarch of repository local.",
     "unmet-missing": UNMET
-    + "nothing provides absent-package >= 2 needed by needs-1.0-1.noarch, in none of the node's repositories. Enable one that has it: EPEL",
+    + "nothing provides absent-package >= 2 needed by needs-1.0-1.noarch, in none of the node's repositories. Enable",
     "unmet-old": UNMET + "nothing provides good >= 9 needed by needsold-1.0-1.noarch, in none",
     "conflict": "rival-1.0-1.noarch conflicts with good provided by good-1.0-1.noarch, " + OTHERS,
     "file-conflict": "file /usr/share/good/file belongs to good-1.0-1.noarch, " + OTHERS,
