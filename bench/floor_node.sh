@@ -7,6 +7,7 @@ work=/var/cache/slipway
 plugins=/usr/local/lib/slipway/pyxis
 original=/var/lib/slipway/original
 data=/scratch/slipway
+boot=/usr/local/lib/slipway/tmpfiles.d
 toolkit=(nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1)
 
 source_archive=$(find "$work" -maxdepth 1 -name 'pyxis-*.tar.gz')
@@ -65,11 +66,17 @@ write_files() {
         echo NVIDIA_VISIBLE_DEVICES=void >/etc/enroot/environ.d/50-slipway.env
     fi
     ln -s /usr/share/enroot/hooks.d/50-slurm-pmi.sh /usr/share/enroot/hooks.d/50-slurm-pytorch.sh /etc/enroot/hooks.d/
-    printf 'd %s 0755 root root -\n' "$data" >/etc/tmpfiles.d/slipway-storage.conf
+    mkdir -p "$boot"
+    printf 'd %s 0755 root root -\n' "$data" >"$boot/storage.conf"
+    printf '%s\n' '[Unit]' 'After=local-fs.target dlami-nvme.service setup-ephemeral.service' \
+        'Before=containerd.service docker.service slurmd.service' '[Service]' 'Type=oneshot' 'RemainAfterExit=yes' \
+        "ExecStart=sh -c 'exec systemd-tmpfiles --create $boot/*.conf'" '[Install]' 'WantedBy=multi-user.target' \
+        >/etc/systemd/system/slipway-storage.service
+    systemctl enable --quiet --now slipway-storage.service
     printf 'd %s 1777 root root -\n' /run/enroot "$data/enroot/data" "$data/enroot/cache" "$data/enroot/tmp" \
-        >/etc/tmpfiles.d/slipway-enroot.conf
+        >"$boot/enroot.conf"
     printf '%s\n' "d $data/pyxis 0755 root root -" 'd /run/slipway 0755 root root -' \
-        "L /run/slipway/pyxis - - - - $data/pyxis" >/etc/tmpfiles.d/slipway-pyxis.conf
+        "L /run/slipway/pyxis - - - - $data/pyxis" >"$boot/pyxis.conf"
 }
 
 write_apptainer_files() {
@@ -78,9 +85,9 @@ write_apptainer_files() {
     ln -s "$data/apptainer" /var/lib/slipway/apptainer
     cp -p /etc/apptainer/apptainer.conf "$original/etc/apptainer/apptainer.conf"
     sed -i 's/^allow setuid = yes/allow setuid = no/' /etc/apptainer/apptainer.conf
-    printf 'd %s 0755 root root -\n' "$data/apptainer" >/etc/tmpfiles.d/slipway-apptainer.conf
+    printf 'd %s 0755 root root -\n' "$data/apptainer" >"$boot/apptainer.conf"
     printf 'd %s 1777 root root -\n' "$data/apptainer/cache" "$data/apptainer/tmp" \
-        >>/etc/tmpfiles.d/slipway-apptainer.conf
+        >>"$boot/apptainer.conf"
     # shellcheck disable=SC2016
     printf 'export APPTAINER_CACHEDIR=%s/cache/user-$(id -u) APPTAINER_TMPDIR=%s/tmp\n' \
         /var/lib/slipway/apptainer /var/lib/slipway/apptainer >/etc/profile.d/slipway-apptainer.sh
