@@ -15,6 +15,11 @@ from typing import Any
 
 OUTPUT_LIMIT = 60_000
 NOT_STARTED = 127
+# Runs its arguments without the variables of the step around it.
+WITHOUT_SLURM = (
+    "for name in $(env | sed -n 's/^\\(SLURM_[A-Z0-9_]*\\)=.*/\\1/p'); do "
+    '[ "$name" = SLURM_CONF ] || unset "$name"; done; exec "$@"'
+)
 # How long a container may take to start (s) unless the site says otherwise; bounds of checks allow for that much.
 CONTAINER_START = 120
 
@@ -89,10 +94,12 @@ class Node:
         seconds: float = 60,
         environment: Mapping[str, str] | None = None,
         nodes: Sequence[str] = (),
+        start: str = "",
     ) -> Output:
         """Run a step of this job on this node, or on ``nodes``, besides the one in which the probe runs.
 
-        srun takes every SLURM_ variable of the step around it for an option, so it gets none of them.
+        srun takes every SLURM_ variable of the step around it for an option, so it gets none of them. It runs on the
+        node ``start``, which reaches others than this one does.
         """
         names = list(nodes) or [self.name]
         command = ["srun", f"--jobid={os.environ.get('SLURM_JOB_ID', '')}", f"--nodes={len(names)}"]
@@ -100,6 +107,19 @@ class Node:
         kept = {"SLURM_CONF": os.environ["SLURM_CONF"]} if "SLURM_CONF" in os.environ else {}
         # Asked to end, srun ends its tasks; killed, it would leave them.
         bounded = ["timeout", "--kill-after=3", f"{seconds:g}", *command]
+        if start not in ("", self.name):
+            outer = [*command[:2], "--nodes=1", f"--nodelist={start}", "--overlap", "--ntasks=1", *command[4:7]]
+            bounded = [
+                "timeout",
+                "--kill-after=3",
+                f"{seconds + 2:g}",
+                *outer,
+                "sh",
+                "-c",
+                WITHOUT_SLURM,
+                "sh",
+                *bounded,
+            ]
         output = self.run(bounded, seconds + 6, {**kept, **(environment or {})}, without="SLURM_")
         # Where timeout has to kill, it kills its whole process group, and so itself.
         late = output.code in (124, 137, -signal.SIGKILL)
@@ -113,13 +133,14 @@ class Node:
         seconds: float = 60,
         environment: Mapping[str, str] | None = None,
         nodes: Sequence[str] = (),
+        start: str = "",
     ) -> Output:
         """Run a step in a container of ``image``, or of the run's own.
 
         ``seconds`` grow with the site's ``container_start``.
         """
         chosen = [f"--container-image={image or self.settings.get('image', '')}", *options]
-        return self.srun(chosen, words, seconds + slower(self.settings), environment, nodes)
+        return self.srun(chosen, words, seconds + slower(self.settings), environment, nodes, start)
 
     def which(self, program: str) -> str:
         """Return where a program is found on this step's PATH, '' where it is not."""

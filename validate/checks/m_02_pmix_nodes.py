@@ -17,11 +17,21 @@ CHECK = Check(
     cause="a firewall between slurmds, or PMIx versions that hang together (5.0.8 and 5.0.9 before Slurm 25.11.2)",
     fix="srun -N2 -w THIS,OTHER --mpi=pmix --container-image=… hostname; open the ports of srun and slurmd",
     after=("C-01", "M-01"),
-    seconds=260,
+    seconds=330,
 )
 
 
 TASKS = 2
+# Until the tasks of the group, and those of a pair, have found each other (s).
+GROUP, PAIR = 70, 45
+LINK = (
+    "the link between {0} and {1}: each is well with others, and both together are not, whichever of them starts",
+    "on both: ping the other; ip route get ADDRESS; iptables -S, nft list ruleset; then their cables",
+)
+UNKNOWN = (
+    "no node and no pair of those that were tried is to blame: what is wrong appears among many nodes only",
+    "srun --mpi=pmix on more and more of these nodes; SrunPortRange, PMIx's version, ulimit -n of slurmd",
+)
 
 
 def observe(node: Node) -> Any:
@@ -29,41 +39,52 @@ def observe(node: Node) -> Any:
     tasks, output = start(node, node.nodes)
     by_host = {name: [task for task in tasks if task.get("host") == name] for name in node.nodes}
     well = len(tasks) == TASKS * len(node.nodes) and not ranks.fault(tasks, range(len(tasks)), len(tasks))
-    found = {} if well else groups.pairs(node.nodes, lambda pair: paired(node, pair), lambda seen, _all: seen)
+    found = {} if well else groups.pairs(node.nodes, lambda pair: paired(node, pair), lambda seen, _all: seen, True)
+    explained = any(not entry["seen"] or entry.get("link") for entry in found.values())
     said = "" if well else output[-1000:]
     fault = "" if well else ranks.fault(tasks, range(TASKS * len(node.nodes)), TASKS * len(node.nodes))
     return {
         name: {"nodes": len(node.nodes), "tasks": by_host[name], "well": well, "fault": fault, "said": said,
-               "pairs": found.get(name)} for name in node.nodes
+               "pairs": found.get(name), "unexplained": found != {} and not explained and name == node.nodes[0]}
+        for name in node.nodes
     }  # fmt: skip
 
 
-def start(node: Node, names: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+def start(node: Node, names: Sequence[str], seconds: float = GROUP, at: str = "") -> tuple[list[dict[str, Any]], str]:
     """Return what the tasks on these nodes said, and what srun did."""
     options = ["--overlap", f"--ntasks={TASKS * len(names)}", f"--ntasks-per-node={TASKS}", "--mpi=pmix"]
-    output = node.contained(ranks.WORDS, options, seconds=70, nodes=names)
+    output = node.contained(ranks.WORDS, options, seconds=seconds, nodes=names, start=at)
     return ranks.read(output.stdout), output.stderr
 
 
 def paired(node: Node, names: Sequence[str]) -> bool:
-    """Return whether two nodes find each other."""
-    tasks = start(node, names)[0]
+    """Return whether two nodes find each other, where one of them starts: a third's way to them is not theirs."""
+    tasks = start(node, names, PAIR, "" if node.name in names else names[-1])[0]
     return len(tasks) == 2 * TASKS and not ranks.fault(tasks, range(2 * TASKS), 2 * TASKS)
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """All ranks are there; blamed is who fails with a good partner too."""
+    """All ranks are there; blamed is who fails with a good partner too, or the link of two."""
     size = TASKS * observed["nodes"]
     if observed["well"]:
         mine = ", ".join(str(task["rank"]) for task in observed["tasks"])
         return passed(f"ranks {mine} of {size} on {observed['nodes']} nodes")
     found = observed["pairs"] or {}
     expected = f"ranks 0 to {size - 1} on {observed['nodes']} nodes"
-    if found.get("seen"):
-        return passed(f"well with {found['with']}; the group of {observed['nodes']} is not: {observed['fault'][:200]}")
-    again = found.get("again")
-    if again and again["seen"]:
-        return passed(f"well with {again['with']}, not with {found['with']}")
+    again, fault = found.get("again"), observed["fault"][:200]
+    well = [seen["with"] for seen in (found, again) if seen and seen["seen"]]
+    # Results stored before links were looked for have none.
+    link = found.get("link", found["with"] if again and again["seen"] else "")
+    if link:
+        said = f"not with {link}; well with {', '.join(well) or 'none'}"
+        cause, fix = LINK
+        return failed(said, expected, cause.format(*sorted((context.node, link))), fix)
+    if observed.get("unexplained"):
+        said = f"the group of {observed['nodes']} is not well: {fault}; well with {', '.join(well)}"
+        return failed(said, expected, *UNKNOWN)
+    if well:
+        other = f", not with {found['with']}" if not found["seen"] else f"; the group of {observed['nodes']} is not"
+        return passed(f"well with {well[0]}{other}: {fault}")
     said = observed["said"].strip()[-300:] or observed["fault"]
     with_whom = f" with {found['with']}" + (f" and {again['with']}" if again else "") if found else ""
     return failed(f"no ranks{with_whom}: {said or 'nothing said'}", expected)

@@ -19,7 +19,7 @@ CHECK = Check(
     fix="ibstat and nvidia-smi nvlink -s here; move its cable to another port",
     after=("M-04", "N-21"),
     needs=("nvidia", "nccl_tests"),
-    seconds=420,
+    seconds=600,
 )
 
 
@@ -34,7 +34,8 @@ def observe(node: Node) -> Any:
     def run(pair: Sequence[str]) -> dict[str, Any]:
         options = ["--overlap", f"--ntasks={2 * count}", f"--ntasks-per-node={count}", "--mpi=pmix"]
         words = ["all_reduce_perf_mpi", *nccl.SIZES, "-g", "1", "-T", "60"]
-        output = node.contained(words, options, str(node.settings["workload_image"]), 130, nodes=pair)
+        at = "" if node.name in pair else pair[-1]
+        output = node.contained(words, options, str(node.settings["workload_image"]), 130, nodes=pair, start=at)
         return nccl.read(output.stdout, output.stderr, output.code)
 
     found = groups.pairs(node.nodes, run, lambda seen, every: nccl.good(seen) and seen["busbw"] >= SHARE * usual(every))
@@ -58,4 +59,13 @@ def judge(observed: Any, context: Context) -> Finding:
         said = "; ".join(f"with {name}: {fault}" for name, fault in wrong)
         return failed(said, f"at least {floor:g} GB/s with one partner")
     bad = [name for name, fault in wrong if fault]
-    return passed(f"well with {well[0]}" + (f"; not with {bad[0]}: that one, or the link between them" if bad else ""))
+    # Results stored before links were looked for have none.
+    link = observed.get("link", bad[0] if bad else "")
+    if link:
+        return failed(
+            f"not with {link}{', ' + dict(wrong)[link] if dict(wrong).get(link) else ''}; well with {well[0]}",
+            f"at least {floor:g} GB/s with {link}",
+            f"the link between {' and '.join(sorted((context.node, link)))}: each is well with others",
+            "ibtracert or ping between both; the ports and cables of the switches between them; then this pair again",
+        )
+    return passed(f"well with {well[0]}" + (f"; not with {bad[0]}" if bad else ""))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -14,7 +16,7 @@ from validate import groups, kinds, nccl, ranks
 from validate.catalogue import load
 from validate.checks import a_06_apptainer, p_02_bandwidth, p_06_dcgm
 from validate.model import FAIL, PASS, SKIP, WARN, Context
-from validate.probing import Node
+from validate.probing import WITHOUT_SLURM, Node, Output
 
 KINDS = {
     "C-05": "nvidia", "A-01": "nvidia", "D-03": "nvidia", "D-04": "nvidia", "B-01": "nvidia", "B-02": "nvidia",
@@ -145,8 +147,57 @@ def test_the_bad_node_is_named_by_a_second_partner_and_its_first_one_is_cleared(
     assert set(found) == set(names)
     bad = [name for name in names if not found[name]["seen"] and not found[name].get("again", {}).get("seen")]
     assert bad == ["n3"]
-    assert found["n4"] == {"with": "n3", "seen": False, "again": {"with": found["n4"]["again"]["with"], "seen": True}}
+    again = {"with": found["n4"]["again"]["with"], "seen": True}
+    assert found["n4"] == {"with": "n3", "seen": False, "again": again, "link": ""}
     assert len(asked) == 4 + 2
+
+
+@pytest.mark.parametrize("count", range(2, 10))
+def test_one_bad_node_is_named_alone_wherever_it_is(count):
+    names = [f"n{number}" for number in range(1, count + 1)]
+    for bad in names:
+        found = groups.pairs(names, lambda pair, bad=bad: bad not in pair, lambda seen, _all: seen, True)
+        entries = found.items()
+        lost = [name for name, seen in entries if not seen["seen"] and not seen.get("again", {}).get("seen")]
+        # Of two nothing more can be said.
+        assert lost == ([bad] if count > 2 else names), f"{bad} of {count}: {found}"
+        assert not any(seen.get("link") for seen in found.values())
+
+
+@pytest.mark.parametrize("count", range(3, 9))
+def test_a_broken_link_is_named_on_both_of_its_ends_and_on_no_other_node(count):
+    names = [f"n{number}" for number in range(1, count + 1)]
+    for one, other in itertools.combinations(names, 2):
+        broken = {one, other}
+        found = groups.pairs(names, lambda pair, broken=broken: {*pair} != broken, lambda seen, _all: seen, True)
+        links = {name: seen["link"] for name, seen in found.items() if seen.get("link")}
+        assert links == {one: other, other: one}, f"{one}-{other} of {count}: {found}"
+        assert all(seen["seen"] or seen["again"]["seen"] for seen in found.values())
+
+
+def test_a_pair_that_is_well_when_it_is_tried_once_more_is_no_broken_link():
+    asked = []
+
+    def test(pair):
+        asked.append({*pair})
+        return {*pair} != {"n1", "n2"} or asked.count({*pair}) > 1
+
+    found = groups.pairs(["n1", "n2", "n3"], test, lambda seen, _all: seen, True)
+    assert found["n1"]["link"] == found["n2"]["link"] == ""
+
+
+def test_a_pair_is_started_by_one_of_its_nodes_without_the_variables_of_the_step_around_it(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(Node, "run", lambda _node, words, *_more, **_named: seen.append(words) or Output(0, "", ""))
+    Node(name="n1").srun(["--overlap"], ["hostname"], nodes=["n2", "n3"], start="n3")
+    Node(name="n1").srun(["--overlap"], ["hostname"], nodes=["n1", "n3"], start="n1")
+    outer, inner = seen[0][: seen[0].index("sh")], seen[0][seen[0].index("sh") :]
+    assert "--nodelist=n3" in outer and "--nodelist=n2,n3" in inner and "--nodelist=n2,n3" not in outer
+    assert "sh" not in seen[1] and "--nodelist=n1,n3" in seen[1]
+    variables = {"SLURM_STEP_ID": "3", "SLURM_CONF": "/x", "PATH": os.environ["PATH"]}
+    words = ["sh", "-c", WITHOUT_SLURM, "sh", "env"]
+    printed = subprocess.run(words, env=variables, capture_output=True, text=True, check=True).stdout
+    assert "SLURM_CONF=/x" in printed and "SLURM_STEP_ID" not in printed
 
 
 def test_where_no_pair_is_good_nobody_is_trusted():
