@@ -27,7 +27,8 @@ def observe(node: Node) -> Any:
         return {"installed": False}
     refused = node.run(["docker", "ps"], 8)
     if refused.code != 0:
-        return {"installed": True, "refused": refused.stderr.strip()[-300:]}
+        said = refused.stderr.strip()[-300:] or f"exit code {refused.code}"
+        return {"installed": True, "refused": said, "hung": refused.code is None}
     name = f"slipway-validate-{os.environ.get('SLURM_JOB_ID', '0')}"
     image = str(node.settings.get("online_image") or "")
     local = node.run(["docker", "image", "ls", "--quiet"], 8).stdout.split()
@@ -47,6 +48,8 @@ def judge(observed: Any, context: Context) -> Finding:
     """Refused, or inside the job's cgroup; else as the site says, and never silently."""
     if "docker" not in context.settings["runtimes"] or not observed["installed"]:
         return skipped("validate_runtimes does not name docker")
+    if observed.get("hung"):
+        return errored("docker ps did not answer")
     if observed["refused"]:
         return passed(f"docker is refused: {observed['refused']}")
     if not observed["image"]:

@@ -110,7 +110,7 @@ GOOD: dict[str, Any] = {
     },
     "L-01": {"names": [], "jobs": ["7"]},
     "D-01": {"installed": False},
-    "D-02": {},
+    "D-02": {"sockets": {"/run/docker.sock": [0o660, 0, 990]}, "programs": {"/usr/bin/docker": 0o755}, "ports": []},
     "A-06": {},
     "C-01": {"release": "debian 12", "root": "/dev/vda:/scratch/pyxis_7.1"},
     "C-02": {"openable": [f"nvidia{i}" for i in range(8)], "uuids": None},

@@ -18,6 +18,7 @@ from validate.catalogue import load
 from validate.checks import (
     c_08_batch,
     c_10_file_systems,
+    d_02_socket,
     h_07_account,
     n_03_gres,
     n_07_drift,
@@ -154,6 +155,9 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("L-01", {"names": ["pyxis_5.0", "mine"], "jobs": ["7"]}, FAIL, "pyxis_5.0"),
     ("L-01", {"names": [], "jobs": None}, ERROR, "squeue"),
     ("D-02", {"/run/docker.sock": [0o666, 0, 0]}, FAIL, "0666"),
+    ("D-02", {**GOOD["D-02"], "sockets": {"/run/docker.sock": [0o666, 0, 0]}}, FAIL, "0666"),
+    ("D-02", {**GOOD["D-02"], "programs": {"/usr/bin/docker": 0o2755}}, FAIL, "2755"),
+    ("D-02", {**GOOD["D-02"], "ports": [2375]}, FAIL, "port 2375"),
     ("C-01", {"release": "debian 13", "root": "overlay:/"}, FAIL, "the node itself"),
     ("C-02", {"openable": ["nvidia0"], "uuids": None}, FAIL, "missing nvidia1"),
     ("C-03", {"openable": 8, "allocated": "2"}, FAIL, "SLURM_GPUS_ON_NODE=2"),
@@ -357,6 +361,20 @@ def test_a_slow_container_start_is_a_warning_among_others():
             FAIL,
             "another owner or mode",
         ),
+        ({"installed": True, "member": True, "in_job": True, "code": None, "stderr": ""}, FAIL, "dockerd hangs"),
+        (
+            {
+                "installed": True,
+                "gid": 2999,
+                "member": True,
+                "in_job": False,
+                "foreign": ["990 (no name here)"],
+                "code": 1,
+                "stderr": "permission denied",
+            },
+            FAIL,
+            "another number here than on the controller",
+        ),
     ],
 )
 def test_dockers_group_is_judged_where_the_site_installs_docker(observed, status, words):
@@ -426,6 +444,33 @@ NVIDIA: list[tuple[str, Any, str, str]] = [
 def test_what_nvidias_programs_print_is_judged(check, observed, status, words):
     finding = judge(check, observed, kind="nvidia")
     assert finding.status == status and words in f"{finding.observed} {finding.expected}"
+
+
+def test_a_docker_client_and_a_port_of_dockers_daemon_are_looked_at(tmp_path):
+    write(tmp_path, "usr/bin/docker", "", 0o2755)
+    write(tmp_path, "proc/7/cmdline", "/usr/bin/dockerd\0-H\0fd://\0-H\0tcp://0.0.0.0:4243\0")
+    write(tmp_path, "proc/8/cmdline", "dockerd-like\0tcp://0.0.0.0:1\0")
+    node = Node(root=str(tmp_path))
+    assert d_02_socket.observe(node)["programs"][str(tmp_path / "usr/bin/docker")] == 0o2755
+    assert d_02_socket.ports(node) == [2375, 4243]
+
+
+@pytest.mark.parametrize(("header", "expected"), [("Api-Version: 1.51", True), ("Server: nginx", False)])
+def test_only_dockers_own_answer_is_an_open_daemon(header, expected):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reply = f"HTTP/1.0 200 OK\r\n{header}\r\n\r\nOK".encode()
+
+        def serve():
+            connection, _address = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert d_02_socket.answers(server.getsockname()[1]) is expected
+        thread.join()
+    assert not d_02_socket.answers(1)
 
 
 def test_the_containers_uuids_must_be_the_nodes(monkeypatch):
