@@ -31,6 +31,7 @@ GOOD: dict[str, Any] = {
         "ConstrainRAMSpace": "yes",
         "ProctrackType": "proctrack/cgroup",
         "TaskPlugin": "task/cgroup,task/affinity",
+        "ConstrainCores": "yes",
     },
     "H-06": {"code": 0, "stdout": "MPI plugin types are...\n\tnone\n\tpmix\n", "stderr": ""},
     "H-07": {
@@ -122,7 +123,7 @@ GOOD: dict[str, Any] = {
     "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0"},
     "C-18": {},
     "I-01": {"openable": ["nvidia0"], "visible": "0"},
-    "I-06": {"cores": 2, "allocated": "2"},
+    "I-06": {"node": 8, "answer": {"given": 1, "taken": 1}, "confined": "yes", "said": ""},
     "L-04": {"state": "MIXED", "reason": ""},
     "L-05": [],
 }
