@@ -118,7 +118,7 @@ def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
         proven = answered(hosts)
         for host in prepared.target.submits:
             progress(f"{host.name}: checks of the submit host")
-            for event in converse_or_note(host, submit_order(prepared, host, nonce, proven), notes):
+            for event in converse_or_note(host, submit_order(prepared, host, nonce, proven, roots(hosts)), notes):
                 collect.take(hosts, event)
         prepared.cluster["afterwards"] = afterwards(prepared, nonce)
     except KeyboardInterrupt:
@@ -181,8 +181,20 @@ def _whole(host: Mapping[str, Any]) -> list[str]:
     return [step for step, seen in host["steps"].items() if "bye" in seen]
 
 
-def submit_order(prepared: Prepared, host: session.Submit, nonce: str, proven: list[str]) -> dict[str, Any]:
-    """Return the order for a submit host's own checks; ``proven`` are the nodes that a batch script may run on."""
+def roots(hosts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each node that answered has mounted on /, outside of any container."""
+    greetings = {name: host["steps"].get("host", {}).get("hello") or {} for name, host in hosts.items()}
+    return {name: hello["root"] for name, hello in greetings.items() if hello.get("root")}
+
+
+def submit_order(
+    prepared: Prepared, host: session.Submit, nonce: str, proven: list[str], own: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the order for a submit host's own checks.
+
+    ``proven`` are the nodes that a batch script may run on, ``own`` what each has mounted on /. In the deep tier it
+    runs on all of them that the same partition and reservation give.
+    """
     may = plan.measurable(prepared.entries, prepared.settings)
     entries = {name: entry for name, entry in may.items() if entry.check.step == "submit"}
     job = f"validate-{nonce}"
@@ -193,13 +205,24 @@ def submit_order(prepared: Prepared, host: session.Submit, nonce: str, proven: l
         reservation=next((reserved[name] for name in proven[:1]), "") or prepared.settings.reservation,
     )
     step = plan.step_order("submit", entries, given)
+    options = {name: tuple(chunk["options"]) for chunk in prepared.plan.chunks for name in chunk["nodes"]}
+    alike = [name for name in proven if options.get(name) == options.get(proven[0])]
+    tried = alike if prepared.settings.tier == "deep" else proven[:1]
+    # Not every node is in the default partition.
+    partitions = [option for name in tried[:1] for option in options.get(name, ()) if "--partition=" in option]
+    more = {
+        "job": job,
+        "proven": tried,
+        "proven_partition": "".join(partitions).partition("=")[2],
+        "roots": {name: own[name] for name in tried if name in own},
+    }
     return {
         "action": "probe",
         "nonce": nonce,
         "job": job,
         "name": host.name,
         "program": plan.program_of(entries),
-        "step": {**step, "settings": {**step["settings"], "job": job, "proven": proven[:1]}, "nodes": usable},
+        "step": {**step, "settings": {**step["settings"], **more}, "nodes": usable},
     }
 
 

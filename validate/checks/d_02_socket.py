@@ -66,7 +66,7 @@ def answers(port: int) -> bool:
 def judge(observed: Any, context: Context) -> Finding:
     """Nothing for others, whether or not the site installs docker."""
     # Results stored before clients and ports were looked at have the sockets alone.
-    sockets = observed.get("sockets", {name: seen for name, seen in observed.items() if name.startswith("/")})
+    sockets = observed if all(name.startswith("/") for name in observed) else observed["sockets"]
     wide = [f"{name} {mode:04o}" for name, (mode, _uid, _gid) in sockets.items() if mode & 0o007]
     if wide:
         return failed("; ".join(wide), "0660 or closer")

@@ -116,7 +116,10 @@ GOOD: dict[str, Any] = {
     "C-01": {"release": "debian 12", "root": "/dev/vda:/scratch/pyxis_7.1"},
     "C-02": {"openable": [f"nvidia{i}" for i in range(8)], "uuids": None},
     "C-03": {"openable": 8, "allocated": "8"},
-    "C-08": {"code": 42, "stdout": "", "stderr": "", "image": "/images/probe.sqsh"},
+    "C-08": {
+        "image": "/images/probe.sqsh",
+        "runs": [{"node": "gpu001", "known": True, "code": 42, "stdout": "", "stderr": ""}],
+    },
     "C-09": {"rw": "", "ro": "EROFS", "uid": 2001},
     "C-10": {"home": {"path": "/home/member", "problem": "", "mount": "/home", "type": "nfs4", "access": "rw"}},
     "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shlex
 import socket
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,16 @@ from validate.checks import (
 from validate.checks.n_10_storage import COMMON
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node, Output
-from validate.reading import enroot_paths, mount_of, mounts, mounts_of, plugstack, restrictions, slurm_setting
+from validate.reading import (
+    enroot_paths,
+    mount_of,
+    mounts,
+    mounts_of,
+    plugstack,
+    restrictions,
+    root_mount,
+    slurm_setting,
+)
 from validate.settings import Settings
 
 SETTINGS = {
@@ -61,6 +72,10 @@ def changed(check: str, **changes: Any) -> Any:
 def with_number(name: str, number: str) -> dict[str, Any]:
     devices = GOOD["N-03"]["nvidia"]
     return {**devices, "numbers": {**devices["numbers"], name: number}}
+
+
+def batch(**changes: Any) -> dict[str, Any]:
+    return {**GOOD["C-08"], "runs": [{**GOOD["C-08"]["runs"][0], **changes}]}
 
 
 def closed(name: str, mode: str) -> dict[str, Any]:
@@ -98,9 +113,14 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("H-08", changed("H-08", magic="\x7fELF"), FAIL, "squashfs"),
     ("H-08", changed("H-08", sum="a" * 64), FAIL, "damaged after it was made"),
     ("H-08", {"file": "/images/probe.sqsh", "problem": "Permission denied"}, FAIL, "Permission denied"),
-    ("C-08", {"code": 43, "stdout": "", "stderr": ""}, FAIL, "own system"),
-    ("C-08", {"code": 1, "stdout": "", "stderr": "sbatch: unrecognized option"}, FAIL, "unrecognized"),
-    ("C-08", {"code": None, "stdout": "Submitted batch job 9", "stderr": ""}, ERROR, "no node ran it"),
+    # As it was stored before the nodes were named.
+    ("C-08", {"code": 42, "stdout": "", "stderr": ""}, PASS, "in the image"),
+    ("C-08", batch(code=43), FAIL, "gpu001: the script saw the node's own system"),
+    ("C-08", batch(code=1, stderr="sbatch: unrecognized option"), FAIL, "unrecognized"),
+    ("C-08", batch(code=None, stdout="Submitted batch job 9"), ERROR, "no node ran it"),
+    ("C-08", batch(code=44), ERROR, "what is mounted on /"),
+    ("C-08", batch(known=False), ERROR, "what is mounted on /"),
+    ("C-08", {"runs": [*batch()["runs"], *batch(node="gpu002", code=43)["runs"]]}, FAIL, "gpu002: the script"),
     ("N-02", "slurm-wlm 22.05.8", FAIL, "22.05.8"),
     ("N-02", "", ERROR, "neither"),
     ("N-03", changed("N-03", nvidia={"devices": ["nvidia0"], "openable": ["nvidia0"]}), FAIL, "devices 1"),
@@ -609,11 +629,28 @@ def test_a_batch_script_asks_for_its_image_by_directive(monkeypatch, tmp_path):
     write(tmp_path, "sbatch", f'#!/bin/sh\necho "$@" > {tmp_path}/words\ncat > {tmp_path}/script\nexit 42\n', 0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     observed = c_08_batch.observe(
-        Node(settings={"image": "/images/p.sqsh", "job": "validate-ab", "partition": "gpu", "proven": ["n1"]})
+        Node(
+            settings={
+                "image": "/images/p.sqsh",
+                "job": "validate-ab",
+                "partition": "gpu",
+                "proven": ["n1"],
+                "roots": {"n1": "x:/"},
+            }
+        )
     )
     assert judge("C-08", observed).status == PASS
     assert "--job-name=validate-ab" in (tmp_path / "words").read_text()
+    assert "--nodelist=n1" in (tmp_path / "words").read_text()
     assert "#SBATCH --container-image=/images/p.sqsh\n" in (tmp_path / "script").read_text()
+
+
+@pytest.mark.parametrize(("own", "code"), [(True, c_08_batch.OUTSIDE), (False, c_08_batch.INSIDE)])
+def test_a_batch_script_tells_its_image_from_the_node_by_what_is_mounted_on_root(own, code):
+    root = root_mount(Node()) if own else "/dev/vda:/scratch/pyxis_7.1"
+    codes = {"inside": c_08_batch.INSIDE, "outside": c_08_batch.OUTSIDE, "unknown": c_08_batch.UNKNOWN}
+    script = c_08_batch.SCRIPT.format(image="x", root=shlex.quote(root), **codes)
+    assert subprocess.run(["sh"], input=script, text=True, check=False).returncode == code
 
 
 def test_mounts_are_read_only_after_an_automounter_was_asked_for_them(monkeypatch):
