@@ -17,6 +17,7 @@ from validate.settings import Settings
 LAUNCH, SHARE = 2.0, 0.3
 # Steps that start containers, by pyxis or by the checks themselves.
 CONTAINED = {"container", "one_gpu", "nested", "sample", "group"}
+EXPORTED = "SLIPWAY_VALIDATE"
 MOUNTS = "{scratch}:/validate/rw,{scratch}:/validate/ro:ro"
 
 
@@ -50,7 +51,9 @@ class Plan:
 def step_options(step: str, settings: Settings) -> list[str]:
     """Return the srun options of a step."""
     container = [f"--container-image={settings.image}", f"--container-mounts={MOUNTS}"]
-    return {"container": container, "one_gpu": ["--gres=gpu:1", *container]}.get(step, [])
+    # C-13 looks for it inside.
+    exported = f"--export=ALL,{EXPORTED}={{scratch}}"
+    return {"container": [*container, exported], "one_gpu": ["--gres=gpu:1", *container]}.get(step, [])
 
 
 def measurable(entries: Mapping[str, Entry], settings: Settings) -> dict[str, Entry]:

@@ -123,7 +123,7 @@ GOOD: dict[str, Any] = {
     "C-09": {"rw": "", "ro": "EROFS", "uid": 2001},
     "C-10": {"home": {"path": "/home/member", "problem": "", "mount": "/home", "type": "nfs4", "access": "rw"}},
     "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},
-    "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0"},
+    "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0", "SLIPWAY_VALIDATE": "/t", "given": "/t"},
     "C-18": {},
     "I-01": {"openable": ["nvidia0"], "visible": "0"},
     "I-06": {"node": 8, "answer": {"given": 1, "taken": 1}, "confined": "yes", "said": ""},
