@@ -18,7 +18,7 @@ from validate.settings import Settings, Site
 # Each is one ssh with little to do on this side.
 PARALLEL = 32
 # They speak of a job: its devices, limits, groups and environment, or of what the controller says.
-ONLY_IN_A_JOB = ("N-02", "N-03", "N-22", "L-01", "M-11", "D-01", "A-02", "A-04")
+ONLY_IN_A_JOB = ("N-02", "N-03", "N-22", "L-01", "L-06", "M-11", "D-01", "A-02", "A-04")
 DAEMONS = "N-29"
 
 

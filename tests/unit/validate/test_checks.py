@@ -22,6 +22,8 @@ from validate.checks import (
     c_10_file_systems,
     d_02_socket,
     h_07_account,
+    l_01_leftovers,
+    l_06_processes,
     n_03_gres,
     n_07_drift,
     n_09_capabilities,
@@ -84,6 +86,7 @@ def closed(name: str, mode: str) -> dict[str, Any]:
     return {**devices, "openable": openable, "modes": {**devices["modes"], name: mode}}
 
 
+BUSY = {"pid": 77, "account": "guest", "command": "yes", "share": 0.3, "seconds": 60}
 PARTITION = GOOD["H-07"]["partition"]
 NO_HOME = {"path": "/home/member", "problem": "No such file or directory", "mount": "/", "type": "ext4"}
 SMALL = {"size": 2**40, "free": 2**20, "used": 0.999, "inodes": 0.1}
@@ -198,6 +201,13 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-03", changed("N-03", nvidia=closed("nvidia2", "0660")), FAIL, "nvidia2 has the mode 0660"),
     ("N-03", changed("N-03", nvidia=closed("nvidia2", "0666")), FAIL, "its cgroup denies some"),
     ("N-03", changed("N-03", nvidia={**closed("nvidia2", "0666"), "modes": None}), FAIL, "its cgroup denies some"),
+    ("L-01", changed("L-01", names=["99.0.squashfs", "7.1.squashfs"]), FAIL, "1 without a job: 99.0.squashfs"),
+    ("L-01", changed("L-01", names=["user-2002/pyxis_99_x"]), FAIL, "user-2002/pyxis_99_x"),
+    ("L-01", changed("L-01", names=["user-2002/pyxis_kept", "mine"]), PASS, "none of a dead job"),
+    ("L-01", changed("L-01", docker=["eager_bell busybox"]), WARN, "docker runs eager_bell busybox"),
+    ("L-06", changed("L-06", visible=False), SKIP, "hidepid"),
+    ("L-06", changed("L-06", busy=[BUSY, BUSY]), WARN, "guest 77 yes: 30% of a core"),
+    ("L-06", changed("L-06", busy=[BUSY, {**BUSY, "account": "agent"}]), PASS, "nobody"),
     ("I-06", changed("I-06", answer={"given": 8, "taken": 8}), FAIL, "bound to 8"),
     ("I-06", changed("I-06", answer={"given": 1, "taken": 8}), FAIL, "took 8"),
     ("I-06", changed("I-06", answer={"given": 1, "taken": 8}, confined="no"), PASS, "which H-05 says"),
@@ -574,6 +584,59 @@ def test_the_devices_are_observed_with_number_and_mode(tmp_path):
     found = n_03_gres.observe(Node(root=str(tmp_path)))["nvidia"]
     assert found["devices"] == ["nvidia0", "nvidia1"]
     assert found["numbers"] == {"nvidia0": "0:0"} and found["modes"] == {"nvidia0": "0600"}
+
+
+def test_a_service_that_docker_runs_on_most_nodes_belongs_to_the_site():
+    seen = changed("L-01", docker=["exporter x/dcgm"])
+    others = {f"n{number}": seen for number in range(9)}
+    assert judge("L-01", seen, fleet=others).status == PASS
+    assert judge("L-01", seen, fleet={**dict.fromkeys(others, GOOD["L-01"]), "n9": seen}).status == WARN
+
+
+def test_images_of_dead_jobs_and_other_accounts_containers_are_listed(tmp_path, monkeypatch):
+    own = os.getuid()
+    for name in (f"data/user-{own}/pyxis_1.0", "data/user-77/pyxis_2.0", f"run/{own}/3.0.squashfs"):
+        write(tmp_path, f"{name}/x" if "pyxis_" in name else name, "")
+    monkeypatch.setenv("ENROOT_DATA_PATH", f"{tmp_path}/data/user-{own}")
+    monkeypatch.setenv("ENROOT_RUNTIME_PATH", f"{tmp_path}/none")
+    write(tmp_path, "bin/squeue", "#!/bin/sh\necho 3", 0o755)
+    write(tmp_path, "bin/sudo", '#!/bin/sh\nshift; exec "$@"', 0o755)
+    write(
+        tmp_path,
+        "bin/docker",
+        '#!/bin/sh\ncase $1 in ps) echo a b;; *) echo "/x y no"; echo "/z y always";; esac',
+        0o755,
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    line = {**LINE, "arguments": [f"runtime_path={tmp_path}/run"]}
+    monkeypatch.setattr(l_01_leftovers.reading, "plugstack", lambda _node: {"pyxis": [line]})
+    seen = l_01_leftovers.observe(Node())
+    assert seen == {"names": ["pyxis_1.0", "3.0.squashfs"], "jobs": ["3"], "docker": ["x y"]}
+    assert "user-77/pyxis_2.0" in l_01_leftovers.observe(Node({"allow": ["root"]}))["names"]
+
+
+def proc(root: Path, pid: int, parent: int, ticks: int, uid: int, group: str, comm: str = "yes") -> None:
+    write(root, f"proc/{pid}/stat", f"{pid} ({comm} x) R {parent} 0 0 0 0 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 900 0 0")
+    write(root, f"proc/{pid}/status", f"Name:\t{comm}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
+    write(root, f"proc/{pid}/cgroup", group)
+    write(root, f"proc/{pid}/comm", f"{comm}\n")
+    write(root, f"proc/{pid}/cmdline", f"{comm}\0-x\0")
+
+
+def test_who_computes_outside_of_jobs_is_told_from_who_computes_in_one(tmp_path, monkeypatch):
+    inside = "0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n"
+    tree = [(1, 0, 0, "/"), (50, 1, 0, "/"), (60, 1, 2001, "0::/user.slice"), (61, 1, 2001, inside),
+            (62, 50, 2001, "0::/system.slice/slurmd.service"), (63, 1, 600, "0::/agent.service")]  # fmt: skip
+
+    def later(seconds: float) -> None:
+        for pid, parent, uid, group in tree:
+            proc(tmp_path, pid, parent, 90_000, uid, group, "slurmstepd" if pid == 50 else "yes")
+
+    for pid, parent, uid, group in tree:
+        proc(tmp_path, pid, parent, 80_000, uid, group, "slurmstepd" if pid == 50 else "yes")
+    monkeypatch.setattr(l_06_processes.time, "sleep", later)
+    seen = l_06_processes.observe(Node(root=str(tmp_path)))
+    assert seen["visible"] and [(one["pid"], one["command"]) for one in seen["busy"]] == [(60, "yes -x")]
 
 
 def test_drift_is_observed_by_content_and_mode(tmp_path):
