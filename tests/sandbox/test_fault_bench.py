@@ -73,7 +73,7 @@ def test_a_good_cluster_raises_no_alarm_in_the_later_tiers(
     row(pytestconfig, (f"clean run, {tier}", "-", "-", "no" if found else "yes"))
     assert judged.exit_code == 0 and found == [], "\n".join(found)
     tried = {cell.check for cell in judged.verdicts if cell.status == PASS}
-    assert REGISTRY <= tried, f"not tried: {', '.join(sorted(REGISTRY - tried))}"
+    assert tried >= REGISTRY, f"not tried: {', '.join(sorted(REGISTRY - tried))}"
 
 
 @pytest.mark.usefixtures("unharmed")

@@ -126,6 +126,7 @@ GOOD: dict[str, Any] = {
     "C-11": {"uid": 2001, "me": 2001, "text": "slipway-validate-token"},
     "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0", "SLIPWAY_VALIDATE": "/t", "given": "/t"},
     "C-18": {},
+    "C-20": {"head:5000": ["image", ""]},
     "I-01": {"openable": ["nvidia0"], "visible": "0"},
     "I-06": {"node": 8, "answer": {"given": 1, "taken": 1}, "confined": "yes", "said": ""},
     "L-04": {"state": "MIXED", "reason": ""},

@@ -20,6 +20,7 @@ from validate.catalogue import load
 from validate.checks import (
     c_08_batch,
     c_10_file_systems,
+    c_20_registry,
     d_02_socket,
     h_07_account,
     l_01_leftovers,
@@ -201,6 +202,9 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-03", changed("N-03", nvidia=closed("nvidia2", "0660")), FAIL, "nvidia2 has the mode 0660"),
     ("N-03", changed("N-03", nvidia=closed("nvidia2", "0666")), FAIL, "its cgroup denies some"),
     ("N-03", changed("N-03", nvidia={**closed("nvidia2", "0666"), "modes": None}), FAIL, "its cgroup denies some"),
+    ("C-20", {}, SKIP, "no image of this run"),
+    ("C-20", {"head:5000": ["image", "Connection refused"]}, FAIL, "head:5000: Connection refused"),
+    ("C-20", {"mirror": ["mirror", "HTTP 503"]}, WARN, "mirror: HTTP 503"),
     ("L-01", changed("L-01", names=["99.0.squashfs", "7.1.squashfs"]), FAIL, "1 without a job: 99.0.squashfs"),
     ("L-01", changed("L-01", names=["user-2002/pyxis_99_x"]), FAIL, "user-2002/pyxis_99_x"),
     ("L-01", changed("L-01", names=["user-2002/pyxis_kept", "mine"]), PASS, "none of a dead job"),
@@ -637,6 +641,49 @@ def test_who_computes_outside_of_jobs_is_told_from_who_computes_in_one(tmp_path,
     monkeypatch.setattr(l_06_processes.time, "sleep", later)
     seen = l_06_processes.observe(Node(root=str(tmp_path)))
     assert seen["visible"] and [(one["pid"], one["command"]) for one in seen["busy"]] == [(60, "yes -x")]
+
+
+@pytest.mark.parametrize(
+    ("image", "host"),
+    [
+        ("/images/x.sqsh", ""),
+        ("./x.sqsh", ""),
+        ("dockerd://x", ""),
+        ("head:5000/slipway/busybox:1", "head:5000"),
+        ("docker://me@nvcr.io#nvidia/cuda:13", "nvcr.io"),
+        ("nvcr.io/nvidia/cuda@sha256:ab", "nvcr.io"),
+        ("nvidia/cuda:12.6.3", c_20_registry.HUB),
+        ("ubuntu", c_20_registry.HUB),
+        ("docker.io/library/ubuntu", c_20_registry.HUB),
+    ],
+)
+def test_an_images_registry_is_read_from_its_name(image, host):
+    assert c_20_registry.registry_of(image) == host
+
+
+def test_a_registry_that_refuses_answers_and_one_that_is_not_there_does_not(tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    replies = [b"", b"HTTP/1.0 401 Unauthorized\r\n\r\n", b"", b"HTTP/1.0 503 Busy\r\n\r\n"]
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        for reply in replies:
+            connection, _address = server.accept()
+            with connection:
+                connection.recv(4000)
+                connection.sendall(reply)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host = f"127.0.0.1:{server.getsockname()[1]}"
+    assert [c_20_registry.problem(host, True) for _ in range(2)] == ["", "HTTP 503"]
+    thread.join()
+    server.close()
+    write(tmp_path, "etc/docker/daemon.json", json.dumps({"registry-mirrors": [f"http://{host}/"]}))
+    settings = {"image": "/x.sqsh", "online_image": "ubuntu"}
+    (seen,) = c_20_registry.observe(Node(settings, root=str(tmp_path))).items()
+    assert seen[0] == host and seen[1][0] == "mirror" and "refused" in seen[1][1]
 
 
 def test_drift_is_observed_by_content_and_mode(tmp_path):

@@ -1,0 +1,103 @@
+"""C-20: the registries that this run or docker takes images from answer the node."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+
+from validate import reading
+from validate.model import Check, Context, Finding, failed, passed, skipped, warned
+from validate.probing import Node
+
+CHECK = Check(
+    id="C-20",
+    title="registries answer",
+    tier="quick",
+    step="host",
+    cause="the registry does not answer this node: it does not run, or a proxy, a firewall or a route keeps them apart",
+    fix="curl -kI https://REGISTRY/v2/ on this node; env | grep -i proxy; systemctl status the registry's own service",
+    after=("N-30",),
+    seconds=30,
+)
+
+
+SECONDS = 4
+HUB = "registry-1.docker.io"
+IMAGES = ("image", "plain_image", "newest_image", "workload_image")
+
+
+def observe(node: Node) -> Any:
+    """Ask each for its version; whoever answers at all is there, whatever it thinks of this account."""
+    settings, online = node.settings, "network" in node.settings.get("allow", ())
+    images = [str(settings.get(name) or "") for name in (*IMAGES, *(["online_image"] if online else []))]
+    hosts = {host: "image" for host in map(registry_of, images) if host and (online or host != HUB)}
+    for url in mirrors(node):
+        hosts.setdefault(re.sub(r"^https?://|/.*$", "", url), "mirror")
+    plain = reading.enroot_settings(node).get("ENROOT_ALLOW_HTTP", "").lower() in ("y", "yes")
+    return {host: [use, problem(host, plain or use == "mirror")] for host, use in hosts.items()}
+
+
+def registry_of(image: str) -> str:
+    """Return the host of an image's registry, '' for a file; enroot divides it by # from the path, docker by /."""
+    text = image.partition("://")[2] if "://" in image else image
+    if not text or text.startswith((".", "/")) or image.startswith(("dockerd://", "podman://")):
+        return ""
+    text = text.rpartition("@")[2] if "@sha256" not in text else text
+    host, divided, _path = text.partition("#")
+    if not divided:
+        host, divided, _path = text.partition("/")
+        if not divided or not re.search(r"[.:]|^localhost$", host):
+            return HUB
+    return HUB if host in ("docker.io", "index.docker.io") else host
+
+
+def mirrors(node: Node) -> list[str]:
+    """Return docker's mirrors of the public registry."""
+    try:
+        found = json.loads(node.read("/etc/docker/daemon.json") or "{}").get("registry-mirrors", [])
+    except (ValueError, AttributeError):
+        return []
+    return [str(url) for url in found] if isinstance(found, list) else []
+
+
+def problem(host: str, plain: bool) -> str:
+    """Return why a registry does not answer, '' where it does."""
+    # Whether its certificate is trusted is for the runtimes to say, each of which has certificates of its own.
+    trusting = ssl._create_unverified_context()  # noqa: S323 - see above
+    said = ""
+    for scheme in ("https", "http") if plain else ("https",):
+        try:
+            url = f"{scheme}://{host}/v2/"
+            with urllib.request.urlopen(url, timeout=SECONDS, context=trusting):  # noqa: S310 - see scheme
+                return ""
+        except urllib.error.HTTPError as error:
+            said = f"HTTP {error.code}" if error.code >= 500 else ""
+            if not said:
+                return ""
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            said = f"no answer within {SECONDS} s" if "timed out" in str(reason) else str(reason)
+    return said
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """Every one answers; a mirror may fail, because docker then asks the public registry itself."""
+    if not observed:
+        return skipped("no image of this run comes from a registry, and docker has no mirror")
+    bad = {host: [use, said] for host, (use, said) in observed.items() if said}
+    said = "; ".join(f"{host}: {reason}" for host, (_use, reason) in bad.items())
+    fix = CHECK.fix.replace("REGISTRY", next(iter(bad), ""))
+    if any(use == "image" for use, _reason in bad.values()):
+        return failed(said, "an answer", fix=fix)
+    if bad:
+        return warned(
+            said,
+            "an answer",
+            "docker's mirror does not answer: every pull waits for it, and then asks the public registry",
+            f"{fix}; registry-mirrors in /etc/docker/daemon.json",
+        )
+    return passed(", ".join(observed))
