@@ -46,6 +46,9 @@ def chosen(text: str, name: str) -> dict[str, str]:
 
 def judge(observed: Any, context: Context) -> Finding:
     """It would be started, in a partition that is up."""
+    # Only the control node has them.
+    from validate import causes, diagnosis  # noqa: PLC0415 - see above
+
     said = (observed["stderr"] or observed["stdout"]).strip()
     partition = observed.get("partition") or {}
     name, state, allowed = (partition.get(key, "") for key in ("PartitionName", "State", "AllowGroups"))
@@ -58,7 +61,15 @@ def judge(observed: Any, context: Context) -> Finding:
         )
     # Root may use every partition.
     if allowed not in ("", "ALL") and observed["uid"] != 0 and not set(allowed.split(",")) & set(observed["groups"]):
-        return failed(f"partition {name} allows {allowed}", f"one of the groups {', '.join(observed['groups'])}")
+        return failed(
+            f"partition {name} allows {allowed}",
+            f"one of the groups {', '.join(observed['groups'])}",
+            "the account is in none of the groups that may use this partition",
+            f"validate_partition or validate_user names another; or scontrol update partitionname={name} allowgroups=…",
+        )
     if observed["code"] == 0:
         return passed(said.splitlines()[-1][:200] if said else "it would run")
+    found = diagnosis.of(said, causes.REFUSED)
+    if found:
+        return failed(said[:400], "a job that would start", found.cause, found.fix, found.who)
     return failed(said[:400] or "nothing within 8 s", "a job that would start")

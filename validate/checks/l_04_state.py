@@ -14,11 +14,35 @@ CHECK = Check(
     title="node state unharmed by container jobs",
     tier="quick",
     step="after",
-    cause="a failing prolog, epilog or SPANK epilog drains the node after a job (pyxis#123)",
-    fix="scontrol show node; journalctl -u slurmd | grep -i epilog; scontrol update state=resume once it is mended",
+    cause="Slurm took the node away during or after the run's job, for the reason that it gives (pyxis#123)",
+    fix="scontrol show node; journalctl -u slurmd -n 30; scontrol update state=resume once it is mended",
     who="operator",
     # Where pyxis cannot make its directory, Slurm drains a node after the first batch job.
     after=("N-30", "N-10", "N-28"),
+)
+
+
+RESUME = "then scontrol update nodename={node} state=resume"
+RUN = "scontrol show config | grep -i {0}; run it on {{node}} as root: bash -x SCRIPT; journalctl -u slurmd -n 30; "
+# What Slurm gives for a reason -> cause, fix.
+REASONS = (
+    (r"epilog", "the epilog fails on this node, Slurm's own or a SPANK plugin's", RUN.format("epilog")),
+    (r"prolog", "the prolog fails on this node", RUN.format("prolog")),
+    (
+        r"still completes|completing",
+        "the epilog hangs on this node, or a process of the job does not end",
+        "on {node}: ps -eo pid,stat,wchan:20,etime,args --forest, below slurmstepd and the epilog; dmesg -T | tail; ",
+    ),
+    (
+        r"Kill task failed",
+        "a process of a job could not be killed: it waits in the kernel for a disk, a file server or a GPU",
+        "on {node}: ps -eo pid,stat,wchan:20,args | awk '$2 ~ /D/'; dmesg -T | tail; often only a reboot ends it; ",
+    ),
+    (
+        r"Low RealMemory|Low .*count|gres/|Invalid|Configuration|expected",
+        "slurmd found less hardware than slurm.conf or gres.conf promise",
+        "slurmd -C on {node}, beside its line in slurm.conf; nvidia-smi -L, beside gres.conf; ",
+    ),
 )
 
 
@@ -36,8 +60,18 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["state"]:
         return errored("scontrol said nothing of this node")
     if any(word in observed["state"] for word in ("DRAIN", "DOWN", "FAIL", "INVALID")):
-        return failed(f"{observed['state']}: {observed['reason'] or 'no reason'}", "neither drained nor down")
+        said = f"{observed['state']}: {observed['reason'] or 'no reason'}"
+        return failed(said, "neither drained nor down", *reason_of(observed["reason"], context.node))
     later = (context.cluster.get("afterwards") or {}).get(context.node)
     if later:
-        return failed(f"after the job: {later}", "neither drained nor down nor completing")
+        why = reason_of(later, context.node)
+        return failed(f"after the job: {later}", "neither drained nor down nor completing", *why)
     return passed(observed["state"])
+
+
+def reason_of(text: str, node: str) -> tuple[str, str]:
+    """Return cause and fix of Slurm's reason; empty ones for another, which the check's own stand for."""
+    for pattern, cause, fix in REASONS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return cause, (fix + RESUME).format(node=node)
+    return "", ""

@@ -115,7 +115,12 @@ GOOD: dict[str, Any] = {
     "D-02": {"sockets": {"/run/docker.sock": [0o660, 0, 990]}, "programs": {"/usr/bin/docker": 0o755}, "ports": []},
     "A-06": {},
     "C-01": {"release": "debian 12", "root": "/dev/vda:/scratch/pyxis_7.1"},
-    "C-02": {"openable": [f"nvidia{i}" for i in range(8)], "uuids": None},
+    "C-02": {
+        **{name: [f"nvidia{i}" for i in range(8)] for name in ("openable", "there")},
+        "uuids": None,
+        "restricted": False,
+        "variables": {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": ""},
+    },
     "C-03": {"openable": 8, "allocated": "8"},
     "C-08": {
         "image": "/images/probe.sqsh",
@@ -127,6 +132,7 @@ GOOD: dict[str, Any] = {
     "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0", "SLIPWAY_VALIDATE": "/t", "given": "/t"},
     "C-18": {},
     "C-20": {"head:5000": ["image", ""]},
+    "C-21": {"outside": {"/home/member": [7, 99]}, "inside": {"/home/member": [7, 99]}, "said": ""},
     "I-01": {"openable": ["nvidia0"], "visible": "0"},
     "I-06": {"node": 8, "answer": {"given": 1, "taken": 1}, "confined": "yes", "said": ""},
     "L-04": {"state": "MIXED", "reason": ""},
