@@ -137,7 +137,8 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
         chunks=chunks,
         steps=steps,
         unusable=[node["name"] for node in nodes if node["unusable"]],
-        program=program_of(entries),
+        # A submit host gets a program of its own; a node's must fit into one argument.
+        program=program_of({name: entry for name, entry in entries.items() if entry.check.step != "submit"}),
         gpus=sum(node["gpus"] for node in usable),
         nodes=len(usable),
     )

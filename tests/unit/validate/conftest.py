@@ -50,6 +50,15 @@ GOOD: dict[str, Any] = {
         "wanted": "b" * 64,
         "sum": "b" * 64,
     },
+    "H-11": {
+        "places": {
+            name: {"size": 2**40, "free": 2**39, "used": 0.5, "inodes": 0.1, "read_only": False}
+            for name in ("/", "/home/member")
+        },
+        "home": "/home/member",
+    },
+    "H-12": {"before": NOW, "after": NOW + 0.1, "controller": int(NOW), "said": ""},
+    "H-13": {"code": 0, "stdout": "", "stderr": ""},
     "N-02": "slurm-wlm 24.11.5",
     "N-03": {
         "nvidia": {

@@ -81,6 +81,11 @@ def batch(**changes: Any) -> dict[str, Any]:
     return {**GOOD["C-08"], "runs": [{**GOOD["C-08"]["runs"][0], **changes}]}
 
 
+def submit(place: str, **changes: Any) -> dict[str, Any]:
+    places = GOOD["H-11"]["places"]
+    return {**GOOD["H-11"], "places": {**places, place: {**places[place], **changes}}}
+
+
 def closed(name: str, mode: str) -> dict[str, Any]:
     devices = GOOD["N-03"]["nvidia"]
     openable = [other for other in devices["openable"] if other != name]
@@ -103,6 +108,18 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("H-04", changed("H-04", pyxis=[{**LINE, "flag": "optional"}]), FAIL, "required line"),
     ("H-04", changed("H-04", files={"/etc/slurm/plugstack.conf.d/sedAb12": "Permission denied"}), FAIL, "sedAb12"),
     ("N-28", changed("H-04", files={"/etc/slurm/plugstack.conf.d/x.conf~": ""}), FAIL, "no .conf"),
+    ("H-11", submit("/", free=0, used=1.0), FAIL, "/ is 100% full"),
+    ("H-11", submit("/", inodes=1.0), FAIL, "100% of its inodes"),
+    ("H-11", submit("/", used=0.95), WARN, "/ is 95% full"),
+    ("H-11", submit("/home/member", used=0.95), PASS, "enough"),
+    ("H-11", submit("/home/member", free=0), FAIL, "/home/member is"),
+    ("H-11", submit("/home/member", read_only=True), FAIL, "read-only"),
+    ("H-12", changed("H-12", controller=int(NOW) + 60), FAIL, "60 s behind slurmctld"),
+    ("H-12", changed("H-12", controller=int(NOW) - 60), FAIL, "59 s ahead of slurmctld"),
+    ("H-12", changed("H-12", controller=None), ERROR, "sdiag"),
+    ("H-13", changed("H-13", stdout="munge.service loaded failed failed x\n"), FAIL, "munge.service"),
+    ("H-13", changed("H-13", stdout="apt-daily.service loaded failed failed x\n"), PASS, "others: apt-daily"),
+    ("H-13", changed("H-13", code=1, stderr="no bus"), ERROR, "no bus"),
     ("H-05", changed("H-05", ConstrainDevices="no"), FAIL, "ConstrainDevices=no"),
     ("H-05", changed("H-05", ProctrackType="proctrack/linuxproc"), FAIL, "linuxproc"),
     ("H-05", dict.fromkeys(GOOD["H-05"], ""), ERROR, "none of them"),

@@ -1,0 +1,37 @@
+"""H-13: no unit that Slurm's users need has failed on the submit host."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.probing import Node
+
+CHECK = Check(
+    id="H-13",
+    title="no failed unit on the submit host",
+    tier="quick",
+    step="submit",
+    cause="a daemon or a mount of the submit host did not start, or ended with an error",
+    fix="systemctl status UNIT; journalctl -u UNIT -n 20; then systemctl restart UNIT",
+)
+
+
+UNITS = re.compile(r"^(slurm|sackd|munge|sssd|nslcd|autofs|remote-fs|chrony|ntp|home|docker\.)")
+
+
+def observe(node: Node) -> Any:
+    """List what failed."""
+    return node.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], 8).record()
+
+
+def judge(observed: Any, context: Context) -> Finding:
+    """None of these is among it."""
+    if observed["code"] != 0:
+        return errored(observed["stderr"].strip()[:200] or "systemctl said nothing")
+    names = [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]
+    ours = [name for name in names if UNITS.match(name)]
+    if ours:
+        return failed(", ".join(ours), "no failed unit", fix=CHECK.fix.replace("UNIT", ours[0]))
+    return passed(f"none of these; others: {', '.join(names[:5])}" if names else "none")
