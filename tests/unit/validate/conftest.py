@@ -57,7 +57,7 @@ GOOD: dict[str, Any] = {
         },
         "home": "/home/member",
     },
-    "H-12": {"before": NOW, "after": NOW + 0.1, "controller": int(NOW), "said": ""},
+    "H-12": {"before": NOW, "after": NOW + 0.1, "controller": int(NOW), "code": 0, "said": ""},
     "H-13": {"code": 0, "stdout": "", "stderr": ""},
     "N-02": "slurm-wlm 24.11.5",
     "N-03": {

@@ -14,7 +14,7 @@ from tests.unit.validate.observations import BAD, GOOD, NCCL, SLOW
 from tests.unit.validate.test_checks import judge
 from validate import groups, kinds, nccl, ranks
 from validate.catalogue import load
-from validate.checks import a_06_apptainer, p_02_bandwidth, p_06_dcgm
+from validate.checks import a_06_apptainer, m_02_pmix_nodes, p_02_bandwidth, p_06_dcgm
 from validate.model import FAIL, PASS, SKIP, WARN, Context
 from validate.probing import WITHOUT_SLURM, Node, Output
 
@@ -184,6 +184,23 @@ def test_a_pair_that_is_well_when_it_is_tried_once_more_is_no_broken_link():
 
     found = groups.pairs(["n1", "n2", "n3"], test, lambda seen, _all: seen, True)
     assert found["n1"]["link"] == found["n2"]["link"] == ""
+
+
+def test_a_group_that_is_well_at_the_second_try_accuses_nobody(monkeypatch):
+    tries = []
+
+    def start(_node, names, *_more):
+        tries.append(names)
+        ended = len(tries) > 1
+        return ([observations.task(rank, names[rank // 2]) for rank in range(2 * len(names))] if ended else []), "late"
+
+    monkeypatch.setattr(m_02_pmix_nodes, "start", start)
+    seen = m_02_pmix_nodes.observe(Node(name="n1", nodes=("n1", "n2", "n3")))
+    assert {judge("M-02", entry).status for entry in seen.values()} == {PASS}
+    assert "at the second try" in judge("M-02", seen["n2"]).observed
+    monkeypatch.setattr(m_02_pmix_nodes, "start", lambda *args: start(*args) if len(args[1]) == 2 else ([], "late"))
+    bad = m_02_pmix_nodes.observe(Node(name="n1", nodes=("n1", "n2", "n3")))
+    assert [judge("M-02", entry).status for entry in bad.values()] == [FAIL, PASS, PASS]
 
 
 def test_a_pair_is_started_by_one_of_its_nodes_without_the_variables_of_the_step_around_it(monkeypatch, tmp_path):
