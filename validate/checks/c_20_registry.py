@@ -86,7 +86,7 @@ def problem(host: str, plain: bool) -> str:
 
 def judge(observed: Any, context: Context) -> Finding:
     """Every one answers; a mirror may fail, because docker then asks the public registry itself."""
-    if not observed:
+    if observed == {}:
         return skipped("no image of this run comes from a registry, and docker has no mirror")
     bad = {host: [use, said] for host, (use, said) in observed.items() if said}
     said = "; ".join(f"{host}: {reason}" for host, (_use, reason) in bad.items())
