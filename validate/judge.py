@@ -27,6 +27,8 @@ from validate.model import (
 
 ANSWERED = "N-01"
 STARTED = "C-01"
+# Without the device files that every program opens, anything may fail in any way.
+FOUNDATION = "N-31"
 # What must hold on the submit host before a job can begin anywhere.
 SUBMITTING = ("H-01", "H-04", "H-03", "H-07")
 REASONS = {
@@ -75,7 +77,7 @@ def judge(
             cells[name] = _cut_off(found, host, entries)
     logins = [cells[node["name"]] for node in roster if node["role"] == "login"]
     others_of = {"login": [cells[node["name"]] for node in roster if node["role"] != "login"]}
-    return [
+    verdicts = [
         verdict
         for node in roster
         for verdict in _blocked(
@@ -87,6 +89,37 @@ def judge(
             (FAIL, ERROR) if stopped else (FAIL, ERROR, NO_RESULT),
         )
     ]
+    return _explained(verdicts, entries)
+
+
+def _explained(verdicts: Sequence[Verdict], entries: Mapping[str, Entry]) -> list[Verdict]:
+    """Return the verdicts without the warnings that nodes differ where a failure on one of them says why."""
+    failures: dict[str, set[str]] = {}
+    for verdict in verdicts:
+        if verdict.status in (FAIL, NO_RESULT):
+            failures.setdefault(verdict.node, set()).add(verdict.check)
+    result = []
+    for verdict in verdicts:
+        reasons = {verdict.check, *_earlier(verdict.check, entries)} if verdict.peers else set()
+        why = [(node, check) for node in verdict.peers for check in sorted(failures.get(node, set()) & reasons)]
+        if why:
+            said = f"{verdict.observed}: see {why[0][1]} on {why[0][0]}"
+            result.append(Verdict(verdict.node, verdict.check, PASS, said, verdict.expected, seconds=verdict.seconds))
+        else:
+            result.append(verdict)
+    return result
+
+
+def _earlier(check: str, entries: Mapping[str, Entry]) -> set[str]:
+    """Return the checks whose failure explains one of this check, directly or further on."""
+    found: set[str] = set()
+    todo = [check]
+    while todo:
+        entry = entries.get(todo.pop())
+        new = set(entry.check.after) - found if entry else set()
+        found |= new
+        todo += new
+    return found
 
 
 def _given(host: Mapping[str, Any] | None) -> bool:
@@ -177,6 +210,7 @@ def _verdict(entry: Entry, host: Mapping[str, Any], record: Mapping[str, Any] | 
         node=context.node, check=check.id, status=finding.status, observed=finding.observed, expected=finding.expected,
         cause=finding.cause or (check.cause if bad else ""), fix=finding.fix or (check.fix if bad else ""),
         who=finding.who or (check.who if bad else ""), seconds=record.get("seconds") if record else None,
+        peers=finding.peers,
     )  # fmt: skip
 
 
@@ -254,7 +288,10 @@ def _blocked(
     for check, verdict in found.items():
         by = ""
         if verdict.status in statuses:
-            after = entries[check].check.after if check in entries else ()
+            entry = entries.get(check)
+            after = entry.check.after if entry else ()
+            if entry and entry.check.step != "submit" and check not in _earlier(FOUNDATION, entries):
+                after = (FOUNDATION, *after)
             if check == ANSWERED and not given:
                 after = SUBMITTING
             by = _root(after, found, entries, elsewhere, frozenset((check,)))

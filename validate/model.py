@@ -5,7 +5,7 @@ This file also travels to the nodes inside the probe: Python 3.9 and the standar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check's criterion says of one observation; cause, fix and who replace the check's own."""
+    """What a check's criterion says of one observation; cause, fix and who replace the check's own.
+
+    ``peers`` are the nodes of which one differs from the others and it cannot be told which: ``undecided``.
+    """
 
     status: str
     observed: str = ""
@@ -60,6 +63,7 @@ class Finding:
     cause: str = ""
     fix: str = ""
     who: str = ""
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class Verdict:
     who: str = ""
     by: str = ""
     seconds: float | None = None
+    peers: tuple[str, ...] = ()
 
 
 def passed(observed: str, expected: str = "") -> Finding:
@@ -150,32 +155,128 @@ class Fleet(dict[str, Any]):
     def __init__(self, *values: Any) -> None:
         """Begin without any answer."""
         super().__init__(*values)
-        self.answers: dict[Any, tuple[Any, int]] = {}
+        self.answers: dict[Any, tuple[dict[str, Opinion], int]] = {}
 
 
-def majority(values: Mapping[str, Any], part: Callable[[Any], Any] | None = None) -> tuple[Any, int]:
-    """Return the most common of the nodes' values and how many have it; (None, 0) for no values.
+@dataclass(frozen=True)
+class Opinion:
+    """What the nodes of a kind have of one thing: ``usual`` is what ``count`` of them have, among these ``like``.
 
-    ``part`` takes out of an observation what is compared; one that it cannot read does not count. Between equally
-    common values it is the one whose text sorts first, so that a replay says the same.
+    Where as many nodes have another value as have the most common one, ``count`` is 0: nobody can be blamed, and
+    ``holders`` are the values with the nodes that have them.
     """
-    if not isinstance(values, Fleet):
-        return _majority(values, part)
-    key = part.__code__ if part else None
-    if key not in values.answers:
-        values.answers[key] = _majority(values, part)
-    return values.answers[key]
+
+    usual: Any
+    count: int
+    like: str
+    holders: tuple[tuple[Any, tuple[str, ...]], ...] = ()
 
 
-def _majority(values: Mapping[str, Any], part: Callable[[Any], Any] | None) -> tuple[Any, int]:
-    counts: dict[str, tuple[int, Any]] = {}
-    for seen in values.values():
+@dataclass(frozen=True)
+class Beside:
+    """A node beside those of its kind: in what it has another value than most, and in what the nodes are divided."""
+
+    own: Mapping[str, Any]
+    other: Mapping[str, Opinion]
+    split: Mapping[str, Opinion]
+    nodes: int
+
+    @property
+    def on(self) -> str:
+        """Return on which nodes it is otherwise, for a reader."""
+        count, like = min((opinion.count, opinion.like) for opinion in self.other.values())
+        return f"as on {like}" if count == 1 else f"as on {count} nodes"
+
+    @property
+    def like(self) -> str:
+        """Return a node with which this one can be compared."""
+        return next(iter(self.other.values())).like
+
+
+def compare(
+    fleet: Mapping[str, Any],
+    own: Mapping[str, Any],
+    part: Callable[[Any], Mapping[str, Any]],
+    absent: Any = None,
+    merit: Callable[[str, Any], float] | None = None,
+) -> Beside:
+    """Return how a node's values stand beside those of its kind, each by its name.
+
+    ``part`` takes out of an observation what is compared; one that it cannot read does not count. What a node lacks
+    counts as ``absent``, or, where that is None, not at all. ``merit`` decides between equally common values where
+    one of them works and the other does not: the better one is what is usual.
+    """
+    key = getattr(part, "__code__", part)
+    answers = fleet.answers if isinstance(fleet, Fleet) else {}
+    if key not in answers:
+        answers[key] = _opinions(fleet, part, absent, merit)
+    opinions, nodes = answers[key]
+    mine = {name: own.get(name, absent) for name in opinions}
+    known = {name for name, value in mine.items() if value is not None}
+    other = {
+        name: seen
+        for name, seen in opinions.items()
+        if name in known and seen.count and repr(mine[name]) != repr(seen.usual)
+        # A node that is better than most is none to blame.
+        and not (merit and merit(name, mine[name]) > merit(name, seen.usual))
+    }  # fmt: skip
+    split = {name: seen for name, seen in opinions.items() if name in known and not seen.count}
+    return Beside(mine, other, split, nodes)
+
+
+def undecided(beside: Beside, fix: str, show: Callable[[Any], str] = str) -> Finding:
+    """Return a warning of what the nodes of a kind are divided in: each value with the nodes that have it."""
+    parts = []
+    for name, seen in list(beside.split.items())[:6]:
+        parts.append(f"{name}: " + ", ".join(f"{_some(nodes)} {show(value)}" for value, nodes in seen.holders))
+    parts += [f"and {len(beside.split) - 6} more"] * (len(beside.split) > 6)
+    everybody = sorted({node for seen in beside.split.values() for _value, nodes in seen.holders for node in nodes})
+    return Finding(
+        WARN,
+        "; ".join(parts),
+        "the same on all nodes of a kind",
+        f"{_some(everybody)} differ: no value is the most common one, so that it cannot be told which is right",
+        fix,
+        peers=tuple(everybody),
+    )
+
+
+def _some(nodes: Sequence[str]) -> str:
+    """Return a few of the nodes' names."""
+    more = f" and {len(nodes) - 2} more" if len(nodes) > 2 else ""
+    return (", " if more else " and ").join(nodes[:2]) + more
+
+
+def _opinions(
+    fleet: Mapping[str, Any],
+    part: Callable[[Any], Mapping[str, Any]],
+    absent: Any,
+    merit: Callable[[str, Any], float] | None,
+) -> tuple[dict[str, Opinion], int]:
+    """Return name -> what the nodes have, and how many nodes could be compared."""
+    read: dict[str, Mapping[str, Any]] = {}
+    for node, seen in fleet.items():
         try:
-            value = part(seen) if part else seen
+            read[node] = dict(part(seen))
         except (LookupError, TypeError, ValueError, AttributeError):
             continue
-        counts[repr(value)] = (counts.get(repr(value), (0, None))[0] + 1, value)
-    if not counts:
-        return None, 0
-    key = min(counts, key=lambda text: (-counts[text][0], text))
-    return counts[key][1], counts[key][0]
+    found = {}
+    for name in dict.fromkeys(name for values in read.values() for name in values):
+        holders: dict[str, tuple[Any, list[str]]] = {}
+        for node, values in read.items():
+            value = values.get(name, absent)
+            if value is not None:
+                holders.setdefault(repr(value), (value, []))[1].append(node)
+        if sum(len(nodes) for _value, nodes in holders.values()) < 2:
+            continue
+        ranked = sorted(holders.items(), key=lambda item: (-len(item[1][1]), item[0]))
+        most = [pair for _text, pair in ranked if len(pair[1]) == len(ranked[0][1][1])]
+        if len(most) > 1 and merit:
+            best = max(merit(name, value) for value, _nodes in most)
+            most = [pair for pair in most if merit(name, pair[0]) == best]
+        if len(most) == 1:
+            found[name] = Opinion(most[0][0], len(most[0][1]), most[0][1][0])
+        else:
+            everyone = tuple((value, tuple(nodes)) for _text, (value, nodes) in ranked)
+            found[name] = Opinion(None, 0, "", everyone)
+    return found, len(read)

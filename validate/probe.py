@@ -22,7 +22,7 @@ from typing import Any
 
 from validate import reading
 from validate.framing import encode
-from validate.probing import Node
+from validate.probing import Node, nothing
 
 SCHEMA = 1
 VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x1d0f": "neuron"}
@@ -113,7 +113,7 @@ def _observe_in_child(writer: int, module: str, node: Node) -> None:
     try:
         os.setsid()
         # What a check prints by accident must not look like a record.
-        null = os.open(os.devnull, os.O_RDWR)
+        null = nothing()
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         try:

@@ -68,7 +68,7 @@ def load(kind: str) -> list[Fault]:
     found = []
     for path in sorted((HERE / kind).glob("*.yml")):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        unknown = set(content) - {"title", "check", "cause", "status", "at", "hosts", *keys[kind]}
+        unknown = set(content) - {"title", "check", "cause", "fix", "status", "at", "hosts", *keys[kind]}
         if unknown:
             raise ValueError(f"{path}: nothing reads {', '.join(sorted(unknown))}")
         at = tuple(content.get("at") or (["compute1"] if kind == "live" else ["gpu003"]))
@@ -91,6 +91,8 @@ def complaints(fault: Fault | None, judged: results.Judged) -> list[str]:
             found.append(f"not {fault.status}: {line(cell)}")
         elif fault and fault.cause not in cell.cause:
             found.append(f"its cause is not {fault.cause!r}: {line(cell)}")
+        elif fault and fault.content.get("fix", "") not in cell.fix:
+            found.append(f"its fix is not {fault.content['fix']!r}: {line(cell)} | {cell.fix}")
     for cell in judged.verdicts:
         if cell.status == BLOCKED and cell.by != (fault.check if fault else ""):
             found.append(f"blocked by {cell.by}: {line(cell)}")

@@ -34,6 +34,8 @@ def test_the_bench_itself_sees_a_missing_a_false_and_a_wrongly_named_alarm() -> 
     assert "false alarm: gpu003 N-01" in bench.complaints(None, judged)[0]
     assert [text[:12] for text in bench.complaints(slow, judged)] == ["gpu003 C-18 ", "false alarm:"]
     assert "its cause is not" in bench.complaints(dataclasses.replace(drained, cause="fire"), judged)[0]
+    fixed = dataclasses.replace(drained, content={**drained.content, "fix": "more cooling"})
+    assert "its fix is not 'more cooling'" in bench.complaints(fixed, judged)[0]
     assert "not FAIL" in bench.complaints(dataclasses.replace(drained, status="FAIL"), judged)[0]
 
 

@@ -6,7 +6,7 @@ import os
 import pwd
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed, skipped
+from validate.model import Check, Context, Finding, compare, failed, passed, skipped, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -78,23 +78,26 @@ def judge(observed: Any, context: Context) -> Finding:
         )
     if not observed or not observed["version"]:
         return failed("no apptainer", "apptainer installed")
-    usual, count = majority(context.fleet, compared)
     own = compared(observed)
-    if count > 1 and usual[:2] != own[:2]:
-        return failed(", ".join(own[:2]), f"{', '.join(usual[:2])}, as on {count} nodes")
-    if count > 1 and usual != own:
+    beside = compare(context.fleet, own, compared)
+    usual = {name: beside.other[name].usual if name in beside.other else own[name] for name in ("version", "mode")}
+    if {*beside.other} & {*usual}:
+        return failed(f"{own['version']}, {own['mode']}", f"{', '.join(usual.values())}, {beside.on}")
+    if beside.other:
         return failed(
-            f"the account is in {said(own[2])}",
-            f"in {said(usual[2])}, as on {count} nodes",
+            f"the account is in {said(own['ids'])}",
+            f"in {said(beside.other['ids'].usual)}, {beside.on}",
             "this node gives the account no range of ids for its containers: --fakeroot and builds fail",
             "compare /etc/subuid and /etc/subgid with another node; apptainer_subid_users, playbooks/site.yml",
         )
-    return passed(", ".join(own[:2]))
+    if beside.split:
+        return undecided(beside, "compare both: apptainer --version, /etc/subuid; playbooks/site.yml on both")
+    return passed(f"{own['version']}, {own['mode']}")
 
 
-def compared(seen: Any) -> tuple[str, str, tuple[str, ...]]:
+def compared(seen: Any) -> dict[str, Any]:
     """Return version, mode, and which files of ranges name the account; older results do not say."""
-    return seen["version"], seen["mode"], tuple(seen.get("subids", ()))
+    return {"version": seen["version"], "mode": seen["mode"], "ids": tuple(seen.get("subids", ()))}
 
 
 def said(names: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ import pwd
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -17,7 +17,7 @@ CHECK = Check(
     step="host",
     cause="a mount is missing on this node, or its server does not answer",
     fix="findmnt PATH; systemctl list-units '*.mount' --failed; mount PATH",
-    after=("N-30",),
+    after=("N-33", "N-30"),
     seconds=60,
 )
 
@@ -76,26 +76,33 @@ def judge(observed: Any, context: Context) -> Finding:
            if name != HOME and (seen["problem"] or seen["mount"] == "/")]  # fmt: skip
     if bad:
         return failed("; ".join(bad), "mounted and readable")
-    usual, count = majority(context.fleet, accesses)
-    other = [name for name, access in accesses(observed).items() if count > 1 and usual.get(name, access) != access]
+    beside = compare(context.fleet, accesses(observed), accesses, merit=lambda _name, access: access == "rw")
+    other = list(beside.other)
     if other:
         return failed(
             "; ".join(f"{name} on {observed[name]['mount']} is {accesses(observed)[name]}" for name in other),
-            "; ".join(f"{name} {usual[name]}" for name in other) + f", as on {count} nodes",
+            "; ".join(f"{name} {beside.other[name].usual}" for name in other) + f", {beside.on}",
             "mounted read-only, or its file system became so after an error",
             "findmnt -o TARGET,OPTIONS,FS-OPTIONS PATH; dmesg -T | tail; mount -o remount,rw PATH; /etc/fstab",
         )
     # An account may have no home directory; that only one node lacks it is a fault.
-    usual, count = majority(context.fleet, lambda seen: said(seen[HOME]))
     own = said(observed[HOME])
-    if count > 1 and own != usual:
-        return failed(f"home: {own}", f"{usual}, as on {count} nodes")
+    home = compare(context.fleet, homes(observed), homes, merit=lambda _name, text: " on / (" not in text)
+    if home.other:
+        return failed(f"home: {own}", f"{home.other[HOME].usual}, {home.on}")
+    if home.split:
+        return undecided(home, "findmnt -T HOME on both; getent passwd USER on both; mount what is missing")
     return passed("; ".join([f"home: {own}", *(name for name in observed if name != HOME)]))
 
 
 def accesses(seen: Any) -> dict[str, str]:
     """Return how each place is mounted: ro or rw; results stored before that was looked at do not say."""
     return {name: place["access"] for name, place in seen.items() if "access" in place}
+
+
+def homes(seen: Any) -> dict[str, str]:
+    """Return the home directory as a reader sees it; one that is not there lies on / as well."""
+    return {HOME: said(seen[HOME])}
 
 
 def said(home: dict[str, str]) -> str:

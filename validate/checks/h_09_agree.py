@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -35,8 +35,11 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """As on most submit hosts."""
-    usual, count = majority(context.fleet)
-    if count < 2:
-        return passed(f"{len(observed)} files; too few submit hosts alike to compare")
-    other = sorted(name for name in {*observed, *usual} if observed.get(name) != usual.get(name))
-    return failed("; ".join(other), f"as on {count} submit hosts") if other else passed(f"as on {count} submit hosts")
+    beside = compare(context.fleet, observed, dict, "missing")
+    if beside.other:
+        return failed("; ".join(sorted(beside.other)), beside.on.replace("nodes", "submit hosts"))
+    if beside.split:
+        return undecided(beside, "diff the file on both submit hosts; playbooks/site.yml on both")
+    if beside.nodes < 2:
+        return passed(f"{len(observed)} files; no other submit host to compare with")
+    return passed(f"as on {beside.nodes} submit hosts")

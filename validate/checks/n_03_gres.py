@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -14,8 +14,9 @@ CHECK = Check(
     title="GPUs: Slurm = devices = profile",
     tier="quick",
     step="host",
-    cause="a GPU fell off the bus, or gres.conf does not fit the node",
-    fix="fewer devices: dmesg -T | grep -i nvrm, then reboot; more than Slurm has: correct gres.conf",
+    cause="the GPUs that Slurm promises are not those that the node has",
+    fix="scontrol show node NODE; ls -l /dev/nvidia*; lspci; gres.conf",
+    after=("N-33",),
 )
 
 
@@ -24,7 +25,7 @@ PATTERNS = {"amd": "dri/renderD*", "neuron": "neuron[0-9]*"}
 
 def observe(node: Node) -> Any:
     """List the device files, and which of them this step can open."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for vendor, pattern in (("nvidia", "nvidia[0-9]*"), *PATTERNS.items()):
         devices = node.devices(pattern) if "/" not in pattern else [f"dri/{name}" for name in node.devices(pattern)]
         seen = {name: status for name in devices if (status := status_of(node, name))}
@@ -35,6 +36,7 @@ def observe(node: Node) -> Any:
             "numbers": {name: f"{os.major(at.st_rdev)}:{os.minor(at.st_rdev)}" for name, at in seen.items()},
             "modes": {name: f"{at.st_mode & 0o7777:04o}" for name, at in seen.items()},
         }
+    found["nvidia"]["driver"] = node.path("/proc/driver/nvidia/version").exists()
     return found
 
 
@@ -53,18 +55,21 @@ def judge(observed: Any, context: Context) -> Finding:
     said = f"Slurm {slurm}, devices {len(devices)}, usable in the job {len(openable)}"
     expected = f"{slurm if wanted is None else wanted} of each"
     own = observed[vendor].get("numbers") or {}
-    usual, count = majority(context.fleet, lambda seen: seen[vendor]["numbers"])
+    beside = compare(context.fleet, own, lambda seen: seen[vendor]["numbers"])
     twice = sorted(name for name, number in own.items() if list(own.values()).count(number) > 1)
-    other = sorted(name for name in own if count > 1 and name in usual and usual[name] != own[name])
+    other = sorted(beside.other)
     if twice or other:
         return failed(
             ", ".join(f"{name} is {own[name]}" for name in twice or other),
-            "a device file for each GPU" if twice else ", ".join(f"{name} {usual[name]}" for name in other),
+            "a device file for each GPU"
+            if twice
+            else ", ".join(f"{name} {beside.other[name].usual}" for name in other),
             "device files were made by hand with wrong numbers: one GPU answers for another",
             "remove them; nvidia-modprobe -c INDEX, or udevadm trigger, makes them anew; else reboot",
         )
     if len({slurm, len(devices), len(openable), slurm if wanted is None else wanted}) == 1:
-        return passed(said)
+        fix = "ls -l /dev/nvidia* on both: those that were made by hand are wrong; udevadm trigger makes them anew"
+        return undecided(beside, fix) if beside.split else passed(said)
     if len(openable) < len(devices) == slurm:
         closed = [name for name in devices if name not in openable]
         modes = observed[vendor].get("modes") or {}
@@ -83,4 +88,35 @@ def judge(observed: Any, context: Context) -> Finding:
             "the job was given all GPUs and its cgroup denies some, or a driver is wedged",
             "scontrol show node; slurmd's log; nvidia-smi",
         )
-    return failed(said, expected)
+    return failed(said, expected, *counted(context, vendor, devices, observed[vendor].get("driver")))
+
+
+def counted(context: Context, vendor: str, devices: list[str], driver: bool | None) -> tuple[str, str]:
+    """Return cause and fix of another number of device files than Slurm or the profile has."""
+    slurm, wanted = context.slurm["gpus"], context.profile.gpus
+    hello = context.steps.get("host", {}).get("hello") or {}
+    bus = (hello.get("hardware") or {}).get(vendor)
+    if len(devices) < slurm and bus is not None and bus < slurm:
+        return (
+            f"a GPU fell off the bus: {bus} of {slurm} are there",
+            "dmesg -T | grep -i -e nvrm -e pcie; reboot; where it stays away: reseat or return it",
+        )
+    if len(devices) < slurm and vendor == "nvidia" and driver is False and bus:
+        return "the driver is not loaded", "modprobe nvidia; dkms status; dmesg -T | grep -i nvrm"
+    if len(devices) < slurm:
+        # Their numbers say which of them are not there.
+        names = [f"nvidia{number}" for number in range(slurm)] if vendor == "nvidia" else []
+        lost = [f"/dev/{name}" for name in names if name not in devices]
+        return (
+            f"device files are missing: {', '.join(lost) or f'{slurm - len(devices)} of {slurm}'}",
+            "nvidia-smi -L shows whether the driver has them; nvidia-modprobe -c INDEX makes the files anew",
+        )
+    if len(devices) > slurm:
+        return (
+            f"Slurm promises fewer GPUs than the node has: {slurm} of {len(devices)}",
+            "correct Gres= of the node in slurm.conf and its line in gres.conf; scontrol reconfigure",
+        )
+    return (
+        f"the node has another number of GPUs than its kind: {slurm} and not {wanted}",
+        f"validate_kind in the inventory: {context.profile.kind} has {wanted}; or mend the node and its gres.conf",
+    )

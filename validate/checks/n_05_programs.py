@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -27,11 +27,19 @@ PROGRAMS = {
 
 # Jobs start steps of their own, and so does the suite.
 SLURM = "srun"
+# What enroot's scripts call: to start a container from a file, and to import an image (its package requires them).
+START = ("unsquashfs",)
+IMPORT = ("mksquashfs", "curl", "jq", "parallel", "zstd", "tar", "find", "awk")
+ADMINS = ("/usr/sbin", "/sbin")
 
 
 def observe(node: Node) -> Any:
-    """Look for all of them."""
-    return {name: node.which(name) for name in (SLURM, *(name for names in PROGRAMS.values() for name in names))}
+    """Look for all of them; some distributions have enroot's tools where only admins look."""
+    found = {name: node.which(name) for name in (SLURM, *(name for names in PROGRAMS.values() for name in names))}
+    for name in (*START, *IMPORT):
+        places = [f"{place}/{name}" for place in ADMINS if node.path(f"{place}/{name}").exists()]
+        found[name] = node.which(name) or (places or [""])[0]
+    return found
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -47,4 +55,38 @@ def judge(observed: Any, context: Context) -> Finding:
     missing = [name for name in wanted if not observed[name]]
     if missing:
         return failed(f"not found: {', '.join(missing)}", f"on PATH: {', '.join(wanted)}")
+    if "enroot" in context.settings["runtimes"]:
+        finding = tools(observed, context)
+        if finding:
+            return finding
     return passed(", ".join(observed[name] for name in wanted) or "nothing is declared")
+
+
+def tools(observed: Any, context: Context) -> Finding | None:
+    """Return the finding of programs that enroot calls: what the others have is missed, what nobody has is said."""
+    own = there(observed)
+    beside = compare(context.fleet, own, there, merit=lambda _name, found: found)
+    lost = [name for name in own if not own[name] and (name in START or name in beside.other)]
+    package = "squashfs-tools" if any("squash" in name for name in lost) else " ".join(lost)
+    if lost:
+        return failed(
+            f"not found: {', '.join(lost)}",
+            f"on PATH: {', '.join(own)}" + (f", {beside.on}" if beside.other else ""),
+            f"a program that enroot calls is missing: {', '.join(lost)}",
+            f"apt-get install --reinstall {package} (dnf reinstall {package}); dpkg --verify, or rpm -V, says "
+            "what else its package lacks",
+        )
+    nowhere = [name for name in own if not own[name]]
+    if nowhere:
+        return warned(
+            f"not found on any node of this kind: {', '.join(nowhere)}",
+            f"on PATH: {', '.join(own)}",
+            f"enroot import calls {', '.join(nowhere)}: images cannot be imported on these nodes",
+            f"install {' '.join(nowhere)}; where nodes import nothing, this is no fault",
+        )
+    return None
+
+
+def there(seen: Any) -> dict[str, bool]:
+    """Return which of enroot's programs were found; older results do not say."""
+    return {name: bool(seen[name]) for name in (*START, *IMPORT) if name in seen}

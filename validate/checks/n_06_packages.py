@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -32,7 +32,10 @@ DENIED = {
 }
 
 
-PROGRAM = "enroot version"
+PROGRAM, PROGRAM_FAILS, BROKEN = "enroot version", "enroot fails", "broken"
+ABSENT = "absent"
+# The second letter of dpkg's state: what an installation that was cut off leaves.
+CUT_OFF = {"H": "half-installed", "U": "unpacked", "F": "half-configured"}
 
 
 def observe(node: Node) -> Any:
@@ -42,11 +45,18 @@ def observe(node: Node) -> Any:
     else:
         words = ["rpm", "-q", "--qf", "ii %{NAME} %{VERSION}-%{RELEASE}\n", *PACKAGES]
     lines = [line.split() for line in node.run(words, 8).stdout.splitlines()]
-    found = {line[1]: line[2] for line in lines if len(line) == 3 and line[0] == "ii"}
+    # One that is held is hi.
+    found: dict[str, Any] = {line[1]: line[2] for line in lines if len(line) == 3 and line[0][1] == "i"}
+    broken = {line[1]: CUT_OFF[line[0][1]] for line in lines if len(line) == 3 and line[0][1] in "HUF"}
     # A program put there by hand is no package.
     program = node.run(["enroot", "version"], 5)
     if program.code == 0:
         found[PROGRAM] = program.stdout.strip()
+    elif node.which("enroot"):
+        ended = "no answer within 5 s" if program.code is None else f"exit code {program.code}"
+        found[PROGRAM_FAILS] = f"{ended} {program.text[:200]}".strip()
+    if broken:
+        found[BROKEN] = broken
     for line in reading.plugstack(node)["pyxis"]:
         found["pyxis"] = str(node.path(line["plugin"]).resolve().parent.name)
     return found
@@ -60,13 +70,27 @@ def judge(observed: Any, context: Context) -> Finding:
     toolkit = {observed[name] for name in TOOLKIT if name in observed}
     if len(toolkit) > 1:
         return failed(" ".join(sorted(toolkit)), "one version of the four toolkit packages")
+    if observed.get(BROKEN):
+        return failed(
+            ", ".join(f"{name} is {state}" for name, state in observed[BROKEN].items()),
+            "installed (dpkg -l: ii)",
+            "the installation of a package was cut off on this node",
+            "dpkg --configure -a; apt-get --fix-broken install; dpkg --audit says what is left",
+        )
     own = packages(observed)
-    usual, count = majority(context.fleet, packages)
-    if own != usual and count > 1:
-        names = sorted(name for name in {*own, *usual} if own.get(name) != usual.get(name))
-        said = ", ".join(f"{name} {own.get(name, 'absent')}" for name in names)
-        wanted = ", ".join(f"{name} {usual.get(name, 'absent')}" for name in names)
-        return failed(said, f"{wanted}, as on {count} nodes")
+    beside = compare(context.fleet, own, packages, ABSENT)
+    names = sorted(beside.other)
+    if names:
+        wanted = ", ".join(f"{name} {beside.other[name].usual}" for name in names)
+        return failed(", ".join(f"{name} {beside.own[name]}" for name in names), f"{wanted}, {beside.on}")
+    if observed.get(PROGRAM_FAILS):
+        return failed(
+            f"enroot version: {observed[PROGRAM_FAILS]}",
+            "a version",
+            "the program enroot on this node is broken, or was replaced by hand",
+            "command -v -a enroot; dpkg --verify enroot, or rpm -V enroot; "
+            "apt-get install --reinstall enroot enroot+caps",
+        )
     program = observed.get(PROGRAM, "")
     if not observed.get("enroot", program).startswith(program):
         return failed(
@@ -75,9 +99,11 @@ def judge(observed: Any, context: Context) -> Finding:
             "the program was replaced by hand, or another one is earlier on PATH",
             "command -v -a enroot; apt-get install --reinstall enroot enroot+caps",
         )
+    if beside.split:
+        return undecided(beside, "the version that the site pins: playbooks/site.yml installs it on both")
     return passed(", ".join(f"{name} {version}" for name, version in sorted(own.items())) or "none installed")
 
 
 def packages(seen: Any) -> dict[str, str]:
     """Return the packages of an observation."""
-    return {name: version for name, version in seen.items() if name != PROGRAM}
+    return {name: version for name, version in seen.items() if name not in (PROGRAM, PROGRAM_FAILS, BROKEN)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -15,7 +17,7 @@ CHECK = Check(
     step="host",
     cause="edited by hand on this node, or a run did not reach it",
     fix="diff the file with that of another node; playbooks/site.yml writes it anew",
-    after=("N-05", "N-06", "N-12", "N-28", "A-06", "N-30", "D-01", "I-01"),
+    after=("N-05", "N-06", "N-12", "N-28", "N-33", "A-06", "N-30", "D-01", "I-01"),
 )
 
 
@@ -26,33 +28,78 @@ PATTERNS = (
     "/etc/slurm/plugstack.conf.d/*", "/run/slurm/conf/cgroup.conf", "/run/slurm/conf/plugstack.conf",
     "/run/slurm/conf/plugstack.conf.d/*", "/usr/local/lib/slipway/pyxis/spank_pyxis.so",
     "/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/run/slurm/conf/slurm.conf", "/run/slurm/conf/gres.conf",
+    # What makes directories, limits and programs' environment at the next boot, and how the daemons start.
+    "/etc/tmpfiles.d/*", "/etc/sysctl.d/*", "/etc/modules-load.d/*", "/etc/security/limits.d/*",
+    "/etc/profile.d/slipway*", "/etc/systemd/system/slurmd.service.d/*", "/etc/systemd/system/munge.service.d/*",
+    "/etc/systemd/system/docker.service.d/*", "/etc/systemd/system/docker.socket.d/*",
+    "/etc/systemd/system/containerd.service.d/*",
 )  # fmt: skip
+# These hold identifiers of the node's own GPUs: only whether they are there is compared.
+PRESENCE = ("/etc/cdi/*", "/var/run/cdi/*")
+DAEMON, DAMAGED = "/etc/docker/daemon.json", "cannot be parsed"
+MISSING = "missing"
+# Of the system's own directories these are the stack's; other files there may belong to one node's hardware.
+SYSTEM = ("/etc/tmpfiles.d/", "/etc/sysctl.d/", "/etc/modules-load.d/", "/etc/security/limits.d/")
+STACK = re.compile(r"slipway|enroot|pyxis|slurm|munge|nvidia|docker|containerd|apptainer")
 
 
 def observe(node: Node) -> Any:
     """Hash what can be read; a mode belongs to it, because a hook without its x bit does nothing."""
     found = {}
-    for pattern in PATTERNS:
+    for pattern in (*PATTERNS, *PRESENCE):
         for path in sorted(node.path("/").glob(pattern.lstrip("/"))):
             name = "/" + str(path.relative_to(node.root))
+            if path.is_dir():
+                continue
             try:
                 data = path.read_bytes()
             except OSError as error:
                 found[name] = str(error.strerror)
-            else:
-                mode = path.stat().st_mode & 0o7777
-                found[name] = f"{hashlib.sha256(data).hexdigest()[:16]} {mode:04o}"
+                continue
+            mode = f"{path.stat().st_mode & 0o7777:04o}"
+            # A drop-in may name its own node.
+            own = re.sub(rb"\b" + re.escape(node.name.encode()) + rb"\b", b"NODE", data) if node.name else data
+            text = "present" if pattern in PRESENCE else hashlib.sha256(own).hexdigest()[:16]
+            found[name] = f"{text} {mode}" + (damage(data) if name == DAEMON else "")
     return found
+
+
+def damage(data: bytes) -> str:
+    """Return why daemon.json is no JSON, '' where it is."""
+    try:
+        json.loads(data or b"{}")
+    except ValueError as error:
+        return f" {DAMAGED}: {error}"
+    return ""
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Every file is as on most nodes."""
-    usual, count = majority(context.fleet)
-    if count < 2:
-        return passed(f"{len(observed)} files; too few nodes alike to compare")
-    other = sorted(name for name in {*observed, *usual} if observed.get(name) != usual.get(name))
-    if not other:
-        return passed(f"{len(observed)} files as on {count} nodes")
-    said = "; ".join(f"{name} {observed.get(name, 'missing')}" for name in other[:6])
-    wanted = "; ".join(f"{name} {usual.get(name, 'missing')}" for name in other[:6])
-    return failed(said, f"{wanted}, as on {count} nodes")
+    if DAMAGED in str(observed.get(DAEMON, "")):
+        return failed(
+            f"{DAEMON} {observed[DAEMON].partition(' ')[2]}",
+            "JSON",
+            f"{DAEMON} is damaged: Docker's daemon will not start again",
+            f"python3 -m json.tool {DAEMON}; correct it, or playbooks/site.yml --tags docker",
+        )
+    beside = compare(context.fleet, observed, dict, MISSING)
+    other = sorted(beside.other)
+    if other:
+        said = "; ".join(f"{name} {beside.own[name]}" for name in other[:6])
+        wanted = "; ".join(f"{name} {beside.other[name].usual}" for name in other[:6])
+        fix = difference(other[0], context.node, beside.other[other[0]].like)
+        if all(name.startswith(SYSTEM) and not STACK.search(name) for name in other):
+            cause = "the system's own settings are others here than on the other nodes of its kind"
+            return warned(said, f"{wanted}, {beside.on}", cause, fix)
+        return failed(said, f"{wanted}, {beside.on}", "", fix)
+    if beside.split:
+        first = next(iter(beside.split.values())).holders
+        return undecided(beside, difference(next(iter(beside.split)), first[0][1][0], first[1][1][0]))
+    if beside.nodes < 2:
+        return passed(f"{len(observed)} files; no other node of its kind to compare with")
+    return passed(f"{len(observed)} files as on {beside.nodes} nodes")
+
+
+def difference(name: str, node: str, other: str) -> str:
+    """Return what shows how a file differs, and what writes it anew."""
+    return f"diff <(ssh {other} cat {name}) <(ssh {node} cat {name}); playbooks/site.yml writes what is ours anew"

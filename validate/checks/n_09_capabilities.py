@@ -18,7 +18,7 @@ CHECK = Check(
     step="host",
     cause="enroot+caps is missing, or its capabilities were lost in a copy of the disk (enroot#141)",
     fix="playbooks/site.yml; by hand apt-get install --reinstall enroot+caps",
-    after=("N-05",),
+    after=("N-33", "N-05"),
 )
 
 

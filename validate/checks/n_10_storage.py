@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, majority, passed, skipped
+from validate.model import Beside, Check, Context, Finding, compare, failed, passed, skipped, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -17,16 +20,21 @@ CHECK = Check(
     title="runtimes' storage: local, exec, writable",
     tier="quick",
     step="host",
-    cause="a disk is not mounted, a path lies on a shared file system, or its parent is not open to users",
-    fix="findmnt -T PATH; ls -ld PATH; mount the disk, then playbooks/site.yml, which chooses it again",
-    after=("N-05", "N-28", "C-10"),
+    cause="the account cannot write where containers are kept",
+    fix="findmnt -T PATH; ls -ld PATH; then playbooks/site.yml, which makes the directories",
+    after=("N-33", "N-05", "N-28", "C-10"),
 )
 
 
 # Where jobs and the suite itself keep what is theirs for a while: all users share these.
 COMMON = {"temporary files": "/tmp", "lasting temporary files": "/var/tmp", "shared memory": "/dev/shm"}
 # N-11 says that a disk is full; a quota that is used up it does not see.
-FULL = os.strerror(errno.ENOSPC)
+FULL, CLOSED, READ_ONLY, MISSING, QUOTA = (
+    os.strerror(number) for number in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EDQUOT)
+)
+CONFIGURATION = "/etc/enroot/enroot.conf"
+LOCAL = ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis")
+GOOD = "local, executable, writable, on the same mount as the other nodes"
 
 
 def observe(node: Node) -> Any:
@@ -34,9 +42,9 @@ def observe(node: Node) -> Any:
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
     for key, path in reading.enroot_paths(node).items():
-        found[key] = {**place_of(path, table), "write": write(path)}
+        found[key] = {**place_of(path, table), **write(path), "shape": shape(path, node.name)}
     for key, path in COMMON.items():
-        found[key] = {**place_of(path, table), "write": write(path), "mode": mode(path)}
+        found[key] = {**place_of(path, table), **write(path), "mode": mode(path)}
     for line in reading.plugstack(node)["pyxis"]:
         given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
         runtime = given[0] if given else "/run/pyxis"
@@ -44,13 +52,20 @@ def observe(node: Node) -> Any:
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
         problem = "" if os.path.isdir(parent) else f"{parent} is missing"  # noqa: PTH112
         found["pyxis"] = {**place_of(runtime, table), "write": problem}
-    return found
+    return {**found, "configuration": {"file": CONFIGURATION, "problem": node.problem(CONFIGURATION)}}
 
 
 def place_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
     """Return a path with the mount that holds it."""
     mount = reading.mount_of(reading.existing(path), table)
     return {"path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
+
+
+def shape(path: str, name: str) -> str:
+    """Return a path as it is the same on all nodes: it may hold the job's number and the node's name."""
+    for text, word in ((os.environ.get("SLURM_JOB_ID", ""), "JOB"), (name, "NODE")):
+        path = re.sub(rf"\b{re.escape(text)}\b", word, path) if text else path
+    return path
 
 
 def mode(path: str) -> int:
@@ -61,64 +76,213 @@ def mode(path: str) -> int:
         return 0
 
 
-def write(path: str) -> str:
-    """Return why a file cannot be written there, '' where it can."""
+def write(path: str) -> dict[str, Any]:
+    """Return why a file cannot be written there, '' where it can, and which directory is in the way."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path, prefix=".slipway-validate-") as stream:
             stream.write(b"x" * 4096)
             stream.flush()
     except OSError as error:
-        return str(error.strerror)
-    return ""
+        return {"write": str(error.strerror), "obstacle": obstacle(path)}
+    return {"write": ""}
+
+
+def obstacle(path: str) -> dict[str, Any]:
+    """Return the directory that stops this account: the first that it cannot enter, else the last that is there."""
+    place = Path("/")
+    for step in [*reversed(Path(path).parents), Path(path)]:
+        if not os.path.exists(step):  # noqa: PTH110 - Path.exists raises where a directory on the way is closed
+            break
+        place = step
+        if not os.access(step, os.X_OK):
+            break
+    status, me = place.stat(), os.getuid()
+    try:
+        empty = not any(True for _entry in os.scandir(place))
+    except OSError:
+        empty = False
+    return {
+        "path": str(place), "owner": account(status.st_uid), "mode": f"{status.st_mode & 0o7777:04o}",
+        "enters": os.access(place, os.X_OK), "empty": empty, "me": account(me),
+    }  # fmt: skip
+
+
+def account(number: int) -> str:
+    """Return an account's name, or its number where it has none here."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Nothing shared, nothing noexec that is executed from, all writable, and mounted where the others have it."""
     if "enroot" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name enroot")
-    problems, closed, options_differ = [], False, False
-    for key, place in observed.items():
-        name = f"{key} {place['path']}"
-        if place["write"] not in ("", FULL):
-            problems.append(f"{name}: {place['write']}")
-        elif place["type"] in reading.SHARED and key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis"):
-            problems.append(f"{name} is on {place['type']}, which nodes share")
-        elif "noexec" in place["options"].split(",") and key == "ENROOT_DATA_PATH":
-            closed = True
-            problems.append(f"{name} is mounted noexec")
-    usual, count = majority(context.fleet, mount_points)
-    if count > 1 and not problems:
-        own = mount_points(observed)
-        for key in (key for key in usual if own.get(key) != usual[key]):
-            problems.append(f"{key} is on the mount {shown(own.get(key))}, on {count} nodes on {shown(usual[key])}")
-            options_differ = options_differ or (key in own and own[key][0] == usual[key][0])
-    open_to_all = [place["path"] for place in observed.values() if place.get("mode", 0) & 0o1002 == 0o002]
-    if open_to_all and not problems:
+    configuration = observed.get("configuration") or {}
+    places = {key: place for key, place in observed.items() if key != "configuration"}
+    if configuration.get("problem") not in (None, "", MISSING):
+        return failed(
+            f"{configuration['file']}: {configuration['problem']}",
+            "a file that users can read",
+            f"users cannot read {configuration['file']}: enroot silently takes its own defaults for everything",
+            f"chmod 0644 {configuration['file']}; ls -ld /etc/enroot; playbooks/site.yml writes it anew",
+        )
+    named = compare(context.fleet, paths(observed), paths)
+    if named.other:
+        return elsewhere(named, configuration, context.node)
+    beside = compare(context.fleet, mount_points(places), mount_points, merit=freedom)
+    for look in (written, shared, noexec):
+        finding = look(places, beside)
+        if finding:
+            return finding
+    if beside.other:
+        return mounted_otherwise(places, beside)
+    open_to_all = [place["path"] for place in places.values() if place.get("mode", 0) & 0o1002 == 0o002]
+    if open_to_all:
         return failed(
             "; ".join(f"{path} has no sticky bit" for path in open_to_all),
             "1777",
             "every user can remove and replace the files of others there",
             f"chmod 1777 {' '.join(open_to_all)}",
         )
-    if closed:
-        cause = "containers cannot execute anything from a noexec mount (enroot#156)"
-        return failed("; ".join(problems), "a data path mounted exec", cause, "mount -o remount,exec; correct fstab")
-    if options_differ:
+    for differing, fix, show in (
+        (named, f"diff {CONFIGURATION} of both nodes; playbooks/site.yml writes it anew", str),
+        (beside, "findmnt -T PATH on both; mount what is missing; /etc/fstab", shown),
+    ):
+        if differing.split:
+            return undecided(differing, fix, show)
+    return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in places.items()))
+
+
+def elsewhere(named: Beside, configuration: Mapping[str, Any], node: str) -> Finding:
+    """Return the finding of a node whose enroot has other paths than most."""
+    missing = configuration.get("problem") == MISSING
+    file = configuration.get("file", CONFIGURATION)
+    return failed(
+        "; ".join(f"{key} is {named.own[key]}" for key in named.other) + f"; {file} is missing" * missing,
+        "; ".join(f"{key} {seen.usual}" for key, seen in named.other.items()) + f", {named.on}",
+        f"{file} is missing on this node: enroot takes its own defaults"
+        if missing
+        else f"{file}, or a file of {file}.d, names other paths here than on the other nodes",
+        f"diff <(ssh {named.like} cat {file}) <(ssh {node} cat {file}); playbooks/site.yml writes it anew",
+    )
+
+
+def written(places: Mapping[str, Any], beside: Beside) -> Finding | None:
+    """Return the finding of the first place that cannot be written, with all that cannot."""
+    bad = {key: place for key, place in places.items() if place["write"] not in ("", FULL)}
+    if not bad:
+        return None
+    said = "; ".join(f"{key} {place['path']}: {place['write']}" for key, place in bad.items())
+    key, place = next(iter(bad.items()))
+    if place["write"] == READ_ONLY:
+        cause = f"the file system on {place['mount']} is read-only, or became so after an error"
+        return failed(said, GOOD, cause, f"dmesg -T | tail; then mount -o remount,rw {place['mount']}; /etc/fstab")
+    if place["write"] == QUOTA:
+        return failed(said, GOOD, "the account's quota is used up there", f"quota -s; du -sh {place['path']}")
+    if key in beside.other and beside.other[key].usual[0] != place["mount"]:
+        return mounted_otherwise(places, beside)
+    at = place.get("obstacle")
+    if place["write"] != CLOSED or not at:
+        return failed(said, GOOD)
+    return failed(f"{said} ({at['path']} is {at['owner']}'s, mode {at['mode']})", GOOD, *way_in(place, at))
+
+
+def way_in(place: Mapping[str, Any], at: Mapping[str, Any]) -> tuple[str, str]:
+    """Return why the account is refused at a directory, and what lets it in."""
+    if place["path"] in COMMON.values() and at["path"] == place["path"]:
+        fix = f"chown root:root {at['path']}; chmod 1777 {at['path']}"
+        return f"{at['path']} is not open to users: its mode or owner was changed", fix
+    if at["path"] == place["path"]:
+        fix = f"chown {at['me']}: {at['path']}; chmod 0700 {at['path']}"
+        return f"{at['path']} is {at['owner']}'s with the mode {at['mode']}: the account cannot write there", fix
+    if at["empty"] and at["enters"]:
+        return f"a disk is not mounted: {at['path']} is an empty directory on {place['mount']}", mounting(at["path"])
+    parent = os.path.dirname(place["path"]) == at["path"]  # noqa: PTH120 - a text
+    return (
+        f"the directory {at['path']} above it is not open to users",
+        f"chmod {'1777' if parent else 'a+rx'} {at['path']}; then playbooks/site.yml, which sets it for good",
+    )
+
+
+def mounting(point: str) -> str:
+    """Return what to type where a disk is not mounted."""
+    return f"findmnt {point}; systemctl list-units --failed '*.mount'; mount {point}; then playbooks/site.yml"
+
+
+def shared(places: Mapping[str, Any], beside: Beside) -> Finding | None:
+    """Return the finding of places that nodes share."""
+    bad = [key for key in LOCAL if key in places and places[key]["type"] in reading.SHARED]
+    if not bad:
+        return None
+    if all(key in beside.other for key in bad):
+        return mounted_otherwise(places, beside)
+    return failed(
+        "; ".join(f"{key} {places[key]['path']} is on {places[key]['type']}, which nodes share" for key in bad),
+        "a local file system",
+        "the path lies on a shared file system: they overwrite each other's containers",
+        "storage_candidates in the inventory: a local disk; then playbooks/site.yml",
+    )
+
+
+def noexec(places: Mapping[str, Any], beside: Beside) -> Finding | None:
+    """Return the finding of a data path from which nothing can be executed."""
+    place = places.get("ENROOT_DATA_PATH") or {"options": ""}
+    if "noexec" not in place["options"].split(","):
+        return None
+    return failed(
+        f"ENROOT_DATA_PATH {place['path']} is mounted noexec",
+        "a data path mounted exec",
+        "containers cannot execute anything from a noexec mount (enroot#156)",
+        f"mount -o remount,exec {place['mount']}; correct fstab",
+    )
+
+
+def mounted_otherwise(places: Mapping[str, Any], beside: Beside) -> Finding:
+    """Return the finding of places that lie on another mount than on the other nodes."""
+    said = "; ".join(f"{key} is on the mount {shown(beside.own[key])}" for key in beside.other)
+    expected = "; ".join(f"{key} on {shown(seen.usual)}" for key, seen in beside.other.items()) + f", {beside.on}"
+    key, seen = next(iter(beside.other.items()))
+    own, usual = places[key]["mount"], seen.usual[0]
+    if own == usual:
         return failed(
-            "; ".join(problems),
-            "mounted as on the other nodes",
+            said,
+            expected,
             "other mount options than on the other nodes: users cannot write there, or execute what lies there",
-            "findmnt -o TARGET,OPTIONS -T PATH, here and on another node; mount -o remount,rw,exec; correct fstab",
+            f"findmnt -o TARGET,OPTIONS -T PATH, here and on {seen.like}; mount -o remount,rw,exec {own}; "
+            "correct fstab",
         )
-    if problems:
-        return failed("; ".join(problems), "local, executable, writable, on the same mount as the other nodes")
-    return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in observed.items()))
+    if within(usual, own):
+        return failed(said, expected, f"a disk is not mounted: {usual} is a mount on the other nodes", mounting(usual))
+    return failed(
+        said,
+        expected,
+        f"something is mounted on {own} on this node alone",
+        f"findmnt {own}, here and on {seen.like}; umount {own}; correct fstab",
+    )
 
 
-def mount_points(observed: Any) -> dict[str, tuple[str, list[str]]]:
+def within(point: str, other: str) -> bool:
+    """Return whether a mount point lies below another one."""
+    return point != other and point.startswith(other.rstrip("/") + "/")
+
+
+def paths(observed: Any) -> dict[str, str]:
+    """Return enroot's paths as they are the same on all nodes; older results have none."""
+    return {key: place["shape"] for key, place in observed.items() if "shape" in place}
+
+
+def mount_points(observed: Any) -> dict[str, Any]:
     """Return which mount holds each path, and what its options keep from users."""
-    return {key: (place["mount"], reading.restrictions(place["options"])) for key, place in observed.items()}
+    places = {key: place for key, place in observed.items() if key != "configuration"}
+    return {key: (place["mount"], reading.restrictions(place["options"])) for key, place in places.items()}
+
+
+def freedom(_key: str, mount: tuple[str, list[str]]) -> float:
+    """Return how much may be done on a mount."""
+    return -len(mount[1])
 
 
 def shown(mount: tuple[str, list[str]] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from validate import reading
@@ -19,14 +20,38 @@ CHECK = Check(
 )
 
 
-PLACES = ("/", "/tmp", "/run", "/var", "/var/tmp", "/dev/shm")
+PLACES = ("/", "/tmp", "/run", "/var", "/var/tmp", "/var/log", "/var/spool", "/home", "/dev/shm")
 USED = 0.90
+# Where the daemons keep what is theirs unless they are told otherwise.
+SPOOL, DOCKER = "/var/spool/slurmd", "/var/lib/docker"
+BIGGEST = 3
+
+
+def daemons(node: Node) -> list[str]:
+    """Return the directories of slurmd and Docker, and those of Apptainer for this account."""
+    text = node.read(reading.slurm_conf(node)) or ""
+    found = re.search(r"^\s*SlurmdSpoolDir\s*=\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
+    spool = (found.group(1) if found else SPOOL).replace("%n", node.name).replace("%h", node.name)
+    root = re.search(r'"data-root"\s*:\s*"([^"]+)"', node.read("/etc/docker/daemon.json") or "")
+    places = [spool, root.group(1) if root else DOCKER]
+    return places + [os.environ[name] for name in ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR") if os.environ.get(name)]
+
+
+def biggest(node: Node, place: str) -> list[str]:
+    """Return the largest entries of a directory with their sizes (GiB), as far as this account may look."""
+    entries = node.path(place).glob("*")
+    output = node.run(["timeout", "3", "du", "-xsk", "--", *(str(path) for path in sorted(entries)[:200])], 4)
+    lines = [line.split("\t", 1) for line in output.stdout.splitlines()]
+    sizes = sorted(((int(size), path) for size, path in lines if size.isdigit()), reverse=True)[:BIGGEST]
+    return [f"{path} {size / 2**20:.1f} GiB" for size, path in sizes if size]
 
 
 def observe(node: Node) -> Any:
     """Measure every place once; enroot's own directories by their nearest parent."""
-    places = [*PLACES, *(reading.existing(path) for path in reading.enroot_paths(node).values())]
-    found = {}
+    paths = reading.enroot_paths(node)
+    # A closed directory is measured by the nearest that this account may enter.
+    places = [*PLACES, *(reading.existing(path) for path in (*paths.values(), *daemons(node)))]
+    found: dict[str, dict[str, Any]] = {}
     for place in dict.fromkeys(places):
         try:
             seen = os.statvfs(place)
@@ -39,7 +64,10 @@ def observe(node: Node) -> Any:
             "used": 1 - seen.f_bfree / seen.f_blocks if seen.f_blocks else 0.0,
             "inodes": 1 - seen.f_favail / seen.f_files if seen.f_files else 0.0,
         }
-    paths = reading.enroot_paths(node)
+    full = [place for place, seen in found.items() if max(seen["used"], seen["inodes"]) > USED]
+    # Two of them are enough to begin with, and cost a bounded time.
+    for place in full[:2]:
+        found[place]["biggest"] = biggest(node, place)
     return {"places": found, "data": reading.existing(paths["ENROOT_DATA_PATH"])}
 
 
@@ -49,7 +77,8 @@ def judge(observed: Any, context: Context) -> Finding:
     problems = []
     for place, seen in observed["places"].items():
         if seen["size"] and seen["used"] > USED:
-            problems.append(f"{place} is {seen['used']:.0%} full ({seen['free'] / 2**30:.1f} GiB free)")
+            large = f": {', '.join(seen['biggest'])}" if seen.get("biggest") else ""
+            problems.append(f"{place} is {seen['used']:.0%} full ({seen['free'] / 2**30:.1f} GiB free{large})")
         elif seen["inodes"] > USED:
             problems.append(f"{place} has used {seen['inodes']:.0%} of its inodes")
     data, minimum = observed["places"].get(observed["data"]), expect.get("space_gib", 20)

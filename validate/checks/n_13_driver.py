@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -41,7 +41,15 @@ def judge(observed: Any, context: Context) -> Finding:
         libraries = " ".join(observed["queried"])
         said = f"loaded {observed['loaded'] or 'none'}, libraries {libraries}, file {observed['module'] or 'none'}"
         return failed(said, "one version")
-    usual, count = majority(context.fleet, lambda seen: seen["loaded"])
-    if count > 1 and usual != observed["loaded"]:
-        return failed(observed["loaded"], f"{usual}, as on {count} nodes", "another driver than on the other nodes")
+    beside = compare(context.fleet, driver(observed), driver)
+    if beside.other:
+        wanted = f"{beside.other['driver'].usual}, {beside.on}"
+        return failed(observed["loaded"], wanted, "another driver than on the other nodes")
+    if beside.split:
+        return undecided(beside, "install the driver that the site means on both, and hold its packages; then reboot")
     return passed(observed["loaded"])
+
+
+def driver(seen: Any) -> dict[str, str]:
+    """Return the loaded driver's version."""
+    return {"driver": seen["loaded"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -30,11 +30,13 @@ def observe(node: Node) -> Any:
 def judge(observed: Any, context: Context) -> Finding:
     """All active, and the list that most nodes have."""
     down = [f"{name}: {state}" for name, (state, _rate) in observed.items() if "ACTIVE" not in state]
-    usual, count = majority(context.fleet)
-    if count > 1 and observed != usual:
-        names = sorted(name for name in {*observed, *usual} if observed.get(name) != usual.get(name))
+    beside = compare(context.fleet, observed, dict, ["absent"])
+    names = sorted(beside.other)
+    if names:
         said = "; ".join(f"{name} {' '.join(observed.get(name) or ['missing'])}" for name in names)
-        return failed(said, "; ".join(f"{name} {' '.join(usual.get(name) or ['absent'])}" for name in names))
+        return failed(said, "; ".join(f"{name} {' '.join(beside.other[name].usual)}" for name in names))
     if down:
         return failed("; ".join(down), "every port ACTIVE")
+    if beside.split:
+        return undecided(beside, "ibstat on both; lspci | grep -i -e mellanox -e infiniband -e EFA", " ".join)
     return passed(f"{len(observed)} ports" if observed else "no such fabric on these nodes")

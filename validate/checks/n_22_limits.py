@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import resource
+import statistics
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -23,9 +24,21 @@ INFINITE = -1
 RESTART = "systemctl cat slurmd, beside that of another node; systemctl restart slurmd: not from a shell"
 
 
+# Below these, programs of any kind break; an image has tens of GiB.
+FILES, FILE_SIZE = 1024, 2**36
+PROPAGATED = (
+    "the limit was propagated from the submit host: its soft limit is low, and slurmd's own is not",
+    "PropagateResourceLimitsExcept={} in slurm.conf, scontrol reconfigure; or raise it there: /etc/security/limits.d",
+)
+
+
 def observe(node: Node) -> Any:
-    """Read them inside the step."""
-    return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[0] for name in (*LIMITS, "nproc")}
+    """Read them inside the step: what counts, and up to what a job may raise it."""
+    found = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}")) for name in (*LIMITS, "nproc")}
+    return {
+        **{name: soft for name, (soft, _hard) in found.items()},
+        "hard": {n: hard for n, (_s, hard) in found.items()},
+    }
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -33,29 +46,52 @@ def judge(observed: Any, context: Context) -> Finding:
     locked = "unlimited" if observed["memlock"] == INFINITE else f"{observed['memlock']} bytes"
     said = f"memlock {locked}, open files {observed['nofile']}"
     expected = "memlock unlimited, open files at most 67108864"
+    hard = observed.get("hard") or {}
     if not 0 <= observed["nofile"] <= 2**26:
         return failed(said, expected)
+    for name, least, what in (("nofile", FILES, "open files"), ("fsize", FILE_SIZE, "bytes in a file")):
+        limit = observed.get(name, INFINITE)
+        if limit != INFINITE and limit < least:
+            most = hard.get(name, limit)
+            words = propagated(name, most == INFINITE or most >= least)
+            return failed(f"at most {limit} {what}", f"at least {least}", *words)
     # Without GPUs and RDMA nothing locks memory.
     needed = context.profile.expect.get("memory_lock", "unlimited" if "gpus" in context.profile.has else "any")
     if needed == "unlimited" and observed["memlock"] != INFINITE:
-        return failed(said, expected)
-    usual, count = majority(context.fleet, compared)
-    names = [name for name, limit in compared(observed).items() if count > 1 and usual.get(name, limit) != limit]
+        return failed(said, expected, *(propagated("memlock", True) if hard.get("memlock") == INFINITE else ()))
+    beside = compare(context.fleet, compared(observed), compared)
+    names = list(beside.other)
     if names:
-        wanted = ", ".join(f"{name} {usual[name]}" for name in names)
+        wanted = ", ".join(f"{name} {beside.other[name].usual}" for name in names)
         other = ", ".join(f"{name} {observed[name]}" for name in names)
-        return failed(other, f"{wanted}, as on {count} nodes", "this slurmd was started with other limits", RESTART)
+        return failed(other, f"{wanted}, {beside.on}", "this slurmd was started with other limits", RESTART)
     # The kernel's own limit follows the memory, which is not quite the same on nodes of a kind.
-    usual, count = majority(context.fleet, processes)
+    counts = [processes(seen) for seen in context.fleet.values() if isinstance(seen, dict)]
+    usual = statistics.median(count if count != INFINITE else float("inf") for count in counts) if counts else 0
     own_count = observed.get("nproc", INFINITE)
-    if count > 1 and own_count != INFINITE and (usual == INFINITE or own_count < usual / 2):
+    # Of two, the median lies between both.
+    if own_count != INFINITE and own_count < usual / (2 if len(counts) > 2 else 1.5):
+        wanted = "unlimited" if usual == float("inf") else f"{usual:.0f}"
         return failed(
             f"nproc {own_count}",
-            f"nproc {usual}, as on {count} nodes",
+            f"nproc {wanted}, the median of {len(counts)} nodes",
             "this slurmd was started with other limits",
             RESTART,
         )
+    if beside.split:
+        return undecided(beside, "systemctl cat slurmd on both; systemctl restart slurmd: not from a shell")
     return passed(said)
+
+
+def propagated(name: str, allowed: bool) -> tuple[str, str]:
+    """Return cause and fix of a limit that is low: where more is allowed, slurmd did not set it."""
+    if allowed:
+        return PROPAGATED[0], PROPAGATED[1].format(name.upper())
+    unit = f"Limit{name.upper()}"
+    return (
+        f"slurmd runs with a low limit: {unit} of its unit, or the shell from which it was started",
+        f"systemctl show slurmd -p {unit}; systemctl edit slurmd: {unit}=; then systemctl restart slurmd",
+    )
 
 
 def compared(seen: Any) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from validate import reading
@@ -24,8 +25,23 @@ QUERY = "index,memory.used"
 
 
 def observe(node: Node) -> Any:
-    """Ask nvidia-smi."""
-    return node.run(["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"], 8).record()
+    """Ask nvidia-smi for what is used, and by whom."""
+    found = node.run(["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"], 8).record()
+    asked = node.run(["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"], 8)
+    rows = [row for row in reading.csv(asked.stdout) if len(row) == 2 and row[0].isdigit()]
+    return {**found, "holders": [holder(node, *row) for row in rows[:8]]}
+
+
+def holder(node: Node, pid: str, used: str) -> dict[str, str]:
+    """Return who a process is that holds memory of a GPU: hidepid may hide it from this account."""
+    try:
+        owner = node.path(f"/proc/{pid}").owner()
+    except (OSError, KeyError):
+        owner = ""
+    name = (node.read(f"/proc/{pid}/comm") or "").strip()
+    lines = (node.read(f"/proc/{pid}/cgroup") or "").splitlines()
+    group = re.sub(r"^.*::?", "", lines[-1]) if lines else ""
+    return {"pid": pid, "used": used, "owner": owner, "name": name, "cgroup": group}
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -34,4 +50,21 @@ def judge(observed: Any, context: Context) -> Finding:
     if observed["code"] != 0 or not rows or any(len(row) != 2 or not row[1].isdigit() for row in rows):
         return errored((observed["stderr"] or observed["stdout"]).strip()[:200] or "nvidia-smi said nothing")
     used = [f"GPU {row[0]}: {row[1]} MiB" for row in rows if int(row[1]) >= 1024]
-    return failed("; ".join(used), "below 1024 MiB on each") if used else passed("all free")
+    if not used:
+        return passed("all free")
+    holders = observed.get("holders") or []
+    said = [
+        f"pid {seen['pid']} {seen['name']} of {seen['owner'] or 'somebody'} ({seen['used']} MiB)" for seen in holders
+    ]
+    if not holders:
+        return failed("; ".join(used), "below 1024 MiB on each")
+    first = holders[0]
+    cause = f"a process outside this job holds GPU memory: pid {first['pid']} of {first['owner'] or 'somebody'}"
+    cause += f" in {first['cgroup']}" * bool(first["cgroup"])
+    return failed(
+        "; ".join([*used, *said]),
+        "below 1024 MiB on each",
+        cause,
+        f"ps -fp {first['pid']}; cat /proc/{first['pid']}/cgroup: a container of Docker is ended by docker stop, "
+        f"another one by kill {first['pid']}; and let the epilog do so",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import Check, Context, Finding, errored, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -20,7 +20,8 @@ CHECK = Check(
 
 
 UNITS = re.compile(
-    r"^(slurmd|munge|nvidia-|docker|containerd|apparmor|chrony|slipway-|systemd-tmpfiles|autofs|remote-fs)"
+    r"^(slurm|munge|sackd|sssd|nvidia-|docker|containerd|apparmor|chrony|slipway-|systemd-(tmpfiles|modules-load|sysctl)|autofs|"
+    r"remote-fs|nslcd|opensm|openibd|rdma)|\.(mount|automount|swap)$"
 )
 
 
@@ -36,5 +37,16 @@ def judge(observed: Any, context: Context) -> Finding:
     names = [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]
     ours = [name for name in names if UNITS.match(name)]
     if ours:
-        return failed(", ".join(ours), "no failed unit")
-    return passed(f"none of ours; others: {', '.join(names[:5])}" if names else "none")
+        first = ours[0]
+        fix = f"systemctl status {first}; journalctl -u {first} -n 20; then systemctl restart {first}"
+        if first.endswith((".mount", ".automount")):
+            return failed(", ".join(ours), "no failed unit", "a file system could not be mounted", fix)
+        return failed(", ".join(ours), "no failed unit", "", fix)
+    if names:
+        return warned(
+            ", ".join(names[:8]),
+            "no failed unit",
+            "a unit failed that neither containers nor Slurm need",
+            f"systemctl status {names[0]}; systemctl reset-failed {names[0]}, once that is settled",
+        )
+    return passed("none")

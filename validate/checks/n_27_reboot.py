@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -28,8 +28,15 @@ def judge(observed: Any, context: Context) -> Finding:
     """No flag, and the kernel of most nodes."""
     if observed["flag"]:
         return failed("/run/reboot-required is there", "no such file")
-    usual, count = majority(context.fleet, lambda seen: seen["release"])
-    if count > 1 and usual != observed["release"]:
-        wanted = f"{usual}, as on {count} nodes"
+    beside = compare(context.fleet, kernel(observed), kernel)
+    if beside.other:
+        wanted = f"{beside.other['kernel'].usual}, {beside.on}"
         return failed(f"kernel {observed['release']}", wanted, "another kernel than the other nodes")
+    if beside.split:
+        return undecided(beside, "the newest that is installed on both: ls /boot; then reboot into it")
     return passed(observed["release"])
+
+
+def kernel(seen: Any) -> dict[str, str]:
+    """Return the kernel that runs."""
+    return {"kernel": seen["release"]}

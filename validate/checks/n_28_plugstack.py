@@ -15,7 +15,7 @@ CHECK = Check(
     title="plugin stack on the node readable, pyxis registered once",
     tier="quick",
     step="host",
-    cause="this node reads another plugstack.conf than the others, or pyxis is registered twice in it",
+    cause="pyxis is not registered exactly once in what this node reads",
     fix="playbooks/site.yml keeps exactly one line; delete others by hand, then scontrol reconfigure",
     after=("H-04",),
 )
@@ -50,7 +50,16 @@ def judge(observed: Any, context: Context) -> Finding:
     if "pyxis" not in context.settings["runtimes"] and not lines:
         return passed("no pyxis, as declared")
     if len(lines) != 1:
-        return failed("; ".join(lines) or f"no pyxis in {observed['main']}", "exactly one line naming pyxis")
+        if lines:
+            cause = "pyxis is registered twice: Slurm refuses the second"
+            return failed("; ".join(lines), "exactly one line naming pyxis", cause)
+        return failed(
+            f"no pyxis in {observed['main']}",
+            "exactly one line naming pyxis",
+            "this node reads a plugstack.conf that names no pyxis: its jobs silently run on the host",
+            "compare it with the controller's; scontrol reconfigure, or systemctl restart slurmd, fetches it anew; "
+            "else playbooks/site.yml, which registers pyxis",
+        )
     if observed["pyxis"][0]["flag"] != "required":
         return failed(
             lines[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import Check, Context, Finding, compare, errored, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -19,17 +19,24 @@ CHECK = Check(
 
 
 UNITS = ("munge", "slurmd", "slurmctld", "slurmdbd", "sackd")
+# Compared with the other nodes alone: whether they are wanted is not for us to say.
+BOOT = (*UNITS, "docker")
 
 
 def observe(node: Node) -> Any:
     """Ask systemd for the units that are enabled, and for the last words of those that do not run."""
-    found = {}
+    found, boot = {}, {}
     known = True
-    for unit in UNITS:
+    for unit in BOOT:
         output = node.run(["systemctl", "show", f"{unit}.service", "--property=LoadState,ActiveState,UnitFileState"], 5)
         state = dict(re.findall(r"^(\w+)=(.*)$", output.stdout, re.MULTILINE))
         known = known and "LoadState" in state
-        if state.get("LoadState") != "loaded" or state.get("UnitFileState") in ("disabled", "masked", ""):
+        if state.get("LoadState") == "loaded":
+            # docker.socket starts docker.service; a static or generated unit needs no enabling.
+            boot[unit] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
+        if unit not in UNITS or state.get("LoadState") != "loaded":
+            continue
+        if state.get("UnitFileState") in ("disabled", "masked", ""):
             continue
         said = ""
         if state.get("ActiveState") != "active":
@@ -37,7 +44,7 @@ def observe(node: Node) -> Any:
             wanted = [line for line in lines.splitlines() if re.search(r"error|fatal|fail|denied", line, re.IGNORECASE)]
             said = (wanted or lines.splitlines() or [""])[-1][:300]
         found[unit] = {"state": state.get("ActiveState", ""), "said": said}
-    return {"known": known, "units": found}
+    return {"known": known, "units": found, "boot": boot}
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -50,4 +57,30 @@ def judge(observed: Any, context: Context) -> Finding:
             f"{unit} is {seen['state']}" + f": {seen['said']}" * bool(seen["said"]) for unit, seen in bad.items()
         )
         return failed(said, "active", f"{next(iter(bad))} does not run on this host")
+    own = starting(observed)
+    beside = compare(context.fleet, own, starting, merit=lambda _name, starts: starts)
+    lost = [unit for unit in own if unit in beside.other and not own[unit]]
+    if lost:
+        return failed(
+            f"{', '.join(lost)}: runs, and is {observed['boot'][lost[0]]['enabled']}",
+            f"enabled, {beside.on}",
+            f"{lost[0]} does not start after a reboot",
+            f"systemctl enable {' '.join(lost)}",
+        )
+    alone = [unit for unit, starts in own.items() if unit in UNITS and not starts]
+    if alone and beside.nodes < 2:
+        return warned(
+            f"{', '.join(alone)}: runs, and is {observed['boot'][alone[0]]['enabled']}",
+            "enabled, unless the platform starts it otherwise",
+            f"{alone[0]} does not start after a reboot, unless something else starts it",
+            f"systemctl enable {' '.join(alone)}; on HyperPod and ParallelCluster the platform starts slurmd",
+        )
     return passed(", ".join(observed["units"]) or "none is enabled here")
+
+
+def starting(observed: Any) -> dict[str, bool]:
+    """Return of each daemon that runs whether it starts by itself; older results do not say."""
+    boot = observed.get("boot") or {}
+    return {
+        unit: seen["enabled"] not in ("disabled", "masked") for unit, seen in boot.items() if seen["state"] == "active"
+    }

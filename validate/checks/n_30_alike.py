@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, majority, passed
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
 from validate.probing import NOT_STARTED, Node
 
 CHECK = Check(
@@ -21,6 +21,7 @@ CHECK = Check(
     step="host",
     cause="the node was set up otherwise than the others of its kind",
     fix="compare the node with another one",
+    after=("N-33",),
     seconds=40,
 )
 
@@ -64,6 +65,9 @@ PARTS = {
 
 
 LATER = ("lookup", "nameserver", "address")
+# What works on its own: between two nodes that differ in it, one of them is known to be right.
+SAID_NONE = "none of "
+PRELOAD = "/etc/ld.so.preload"
 UNKNOWN = "unknown here"
 ANSWERS = "answers"
 # A question for the name servers of the root: any name server answers it, and be it that it will not say.
@@ -72,6 +76,10 @@ DNS_PORT, DNS_SECONDS = 53, 2.0
 UNREACHED = (
     "this node does not reach slurmctld: /etc/hosts, firewall port 6817, or another slurm.conf",
     "scontrol ping; getent hosts CONTROLLER; ls -l /etc/slurm/slurm.conf /run/slurm/conf; iptables -S",
+)
+MUNGE = (
+    "users' programs do not reach munge on this node, and without it no command of Slurm works",
+    "ls -ld /run/munge (munge's, 0755); ls -l /run/munge/munge.socket.2 (0777); systemctl restart munge",
 )
 
 
@@ -92,10 +100,18 @@ def observe(node: Node) -> Any:
     return {
         "hostname": own, "own_name": own == os.environ.get("SLURMD_NODENAME", ""), "account": account,
         "lookup": lookup(node), "resolved": resolved, "nameserver": nameserver(node),
-        "controller": names["the controller"], "address": " ".join(addresses), "reached": reached(node),
+        "controller": names["the controller"], "address": " ".join(addresses), **reached(node),
         "mtu": mtu(node), "zone": time.strftime("%Z %z"),
-        "preload": f"{os.environ.get('LD_PRELOAD', '')} {node.read('/etc/ld.so.preload') or ''}".strip(),
+        "preload": f"{os.environ.get('LD_PRELOAD', '')} {node.read(PRELOAD) or ''}".strip(),
+        "preload_missing": missing_libraries(node),
     }  # fmt: skip
+
+
+def missing_libraries(node: Node) -> list[str]:
+    """Return what /etc/ld.so.preload names and is not there; a bare name is looked for by the loader itself."""
+    text = re.sub(r"#.*", "", node.read(PRELOAD) or "")
+    names = [name for name in re.split(r"[\s:]+", text) if name.startswith("/") and "$" not in name]
+    return [name for name in names if not node.path(name).exists()]
 
 
 def controller(node: Node) -> str:
@@ -105,13 +121,13 @@ def controller(node: Node) -> str:
     return found.group(1) if found else ""
 
 
-def reached(node: Node) -> bool | None:
-    """Return whether slurmctld answers this node, None where scontrol cannot be asked."""
+def reached(node: Node) -> dict[str, Any]:
+    """Return whether slurmctld answers this node, None where scontrol cannot be asked, and what was said instead."""
     for _attempt in range(2):
         output = node.run(["scontrol", "ping"], 5)
         if " is UP" in output.stdout:
-            return True
-    return None if output.code == NOT_STARTED else False
+            return {"reached": True}
+    return {"reached": None if output.code == NOT_STARTED else False, "ping": output.text[:500]}
 
 
 def lookup(node: Node) -> str:
@@ -170,30 +186,60 @@ def judge(observed: Any, context: Context) -> Finding:
         lost = observed["controller"] and "the controller" not in observed["resolved"]
         said_of = f"{observed['controller']} {observed['address'] or 'without an address'}".strip()
         words = PARTS["resolved"][1:] if lost else UNREACHED
-        return failed(f"scontrol ping: slurmctld is not UP ({said_of})", "slurmctld is UP", *words)
-    usual, count = majority(context.fleet, compared)
-    if count < 2:
-        return passed(f"{observed['hostname']}; too few nodes alike to compare")
+        lines = [line.strip() for line in str(observed.get("ping") or "").splitlines() if line.strip()]
+        munge = [line for line in lines if "munge" in line.lower()]
+        if munge:
+            return failed(f"scontrol ping: {munge[0]}", "slurmctld is UP", *MUNGE)
+        told = f": {lines[-1]}" if lines and "DOWN" not in lines[-1] else ""
+        return failed(f"scontrol ping: slurmctld is not UP ({said_of}){told}", "slurmctld is UP", *words)
+    if observed.get("preload_missing"):
+        names = ", ".join(observed["preload_missing"])
+        return failed(
+            f"{PRELOAD} names {names}, which is not there",
+            "libraries that are there",
+            f"{PRELOAD} puts a library into every program that is missing: each program complains, and some fail",
+            f"remove {names} from {PRELOAD}, or install its package",
+        )
     mine = compared(observed)
-    other = [part for part in PARTS if differs(part, mine[part], usual[part])]
-    if not other:
-        return passed(f"{observed['hostname']}, as on {count} nodes")
-    own = "; ".join(f"{PARTS[part][0]}: {said(mine[part])}" for part in other)
-    if "own_name" in other:
-        own += f" (it is {observed['hostname']})"
-    wanted = "; ".join(f"{PARTS[part][0]}: {said(usual[part])}" for part in other)
-    return failed(own, f"{wanted}, as on {count} nodes", *PARTS[other[0]][1:])
+    beside = compare(context.fleet, mine, compared, merit=merit)
+    other = [part for part in PARTS if part in beside.other]
+    if other:
+        own = "; ".join(f"{PARTS[part][0]}: {said(mine[part])}" for part in other)
+        if "own_name" in other:
+            own += f" (it is {observed['hostname']})"
+        wanted = "; ".join(f"{PARTS[part][0]}: {said(beside.other[part].usual)}" for part in other)
+        return failed(own, f"{wanted}, {beside.on}", *PARTS[other[0]][1:])
+    if beside.nodes < 2:
+        return alone(observed, mine, context)
+    if beside.split:
+        return undecided(beside, PARTS[next(iter(beside.split))][2], said)
+    return passed(f"{observed['hostname']}, as on {beside.nodes} nodes")
+
+
+def alone(observed: Any, mine: dict[str, Any], context: Context) -> Finding:
+    """Judge a node without another one of its kind: what does not work by itself is said."""
+    called = str(context.slurm.get("hostname") or "").partition(".")[0]
+    if called and observed["hostname"] not in (called, context.node.partition(".")[0]):
+        return failed(f"its hostname is {observed['hostname']}", f"{called}, as Slurm has it", *PARTS["own_name"][1:])
+    if str(mine.get("nameserver", "")).startswith(SAID_NONE):
+        words = PARTS["nameserver"]
+        return warned(f"{words[0]}: {mine['nameserver']}", "one that answers", *words[1:])
+    return passed(f"{observed['hostname']}; no other node of its kind to compare with")
 
 
 def compared(seen: Any) -> dict[str, Any]:
     """Return what must be the same on all nodes."""
-    # Results stored before these parts were looked at have none of them.
-    return {part: seen.get(part, "") if part in LATER else seen[part] for part in PARTS}
+    # Results stored before these parts were looked at have none of them, and what was not found out says nothing.
+    return {part: seen[part] for part in PARTS if part not in LATER or seen.get(part, "") != ""}
 
 
-def differs(part: str, mine: Any, usual: Any) -> bool:
-    """Return whether a part speaks against this node: one that was not found out does not, nor do good nameservers."""
-    return mine not in (usual, ANSWERS) and not (part in LATER and "" in (mine, usual))
+def merit(part: str, value: Any) -> float:
+    """Return how well a part works by itself; of most parts only a comparison says something."""
+    if part == "resolved":
+        return len(value)
+    if part == "preload":
+        return -len(value)
+    return float(value is True or value == ANSWERS)
 
 
 def said(value: Any) -> str:

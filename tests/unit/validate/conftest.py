@@ -11,12 +11,16 @@ import pytest
 from tests.unit.validate import observations
 from validate import kinds, results
 from validate.catalogue import load
+from validate.checks.n_05_programs import IMPORT, START
 from validate.checks.n_10_storage import COMMON
+from validate.checks.n_31_devices import DEVICES
+from validate.checks.n_33_unit import SETTINGS
 from validate.model import Verdict
 from validate.reading import ENROOT_KEYS
 
 NOW = 1_800_000_000.0
 DISK = {"mount": "/scratch", "type": "ext4", "options": "rw,relatime", "write": ""}
+LIMITS = {"memlock": -1, "nofile": 20000, "as": -1, "core": 0, "fsize": -1, "stack": 8388608, "nproc": 256_000}
 # An observation of each check with which a sandbox's node passes.
 GOOD: dict[str, Any] = {
     "H-01": {"code": 0, "stdout": "Slurmctld(primary) at head is UP\n", "stderr": ""},
@@ -69,12 +73,14 @@ GOOD: dict[str, Any] = {
         "amd": {"devices": [], "openable": []},
         "neuron": {"devices": [], "openable": []},
     },
+    "N-04": {"code": 127, "stdout": "", "stderr": "nvidia-smi: No such file", "seconds": 0.0, "found": False},
     "N-05": {
         "srun": "/usr/bin/srun",
         "enroot": "/usr/bin/enroot",
         "docker": "",
         "apptainer": "",
         "nvidia-container-cli": "",
+        **{name: f"/usr/bin/{name}" for name in (*START, *IMPORT)},
     },
     "N-06": {
         "enroot": "4.1.2-1",
@@ -91,8 +97,10 @@ GOOD: dict[str, Any] = {
         "locked": False,
     },
     "N-10": {
-        **{key: {**DISK, "path": f"/scratch/{key}"} for key in (*ENROOT_KEYS, "pyxis")},
+        **{key: {**DISK, "path": f"/scratch/{key}", "shape": f"/scratch/{key}"} for key in ENROOT_KEYS},
+        "pyxis": {**DISK, "path": "/scratch/pyxis"},
         **{key: {**DISK, "path": path, "mode": 0o1777} for key, path in COMMON.items()},
+        "configuration": {"file": "/etc/enroot/enroot.conf", "problem": ""},
     },
     "N-11": {
         "places": {"/": {"size": 2**40, "free": 2**39, "used": 0.5, "inodes": 0.1}},
@@ -100,7 +108,10 @@ GOOD: dict[str, Any] = {
     },
     "N-12": {"50-slurm-pmi.sh": "", "50-slurm-pytorch.sh": "", "98-nvidia.sh": ""},
     "N-21": {},
-    "N-22": {"memlock": -1, "nofile": 20000, "as": -1, "core": 0, "fsize": -1, "stack": 8388608, "nproc": 256_000},
+    "N-22": {
+        **LIMITS,
+        "hard": {**LIMITS, "nofile": 524_288, "core": -1, "stack": -1},
+    },
     "N-24": NOW,
     "N-25": {"code": 0, "stdout": "", "stderr": ""},
     "N-27": {"flag": False, "release": "6.1.0"},
@@ -117,9 +128,13 @@ GOOD: dict[str, Any] = {
         "mtu": "9000",
         "zone": "UTC +0000",
         "preload": "",
+        "preload_missing": [],
     },
     "L-01": {"names": [], "jobs": ["7"], "docker": []},
     "L-06": {"visible": True, "busy": []},
+    "N-31": {name: {"number": [major, minor], "mode": mode} for name, (major, minor, mode) in DEVICES.items()},
+    "N-32": {"open": {}},
+    "N-33": {"LoadState": "loaded", **{name: good[0] for name, (good, _lost) in SETTINGS.items()}},
     "D-01": {"installed": False},
     "D-02": {"sockets": {"/run/docker.sock": [0o660, 0, 990]}, "programs": {"/usr/bin/docker": 0o755}, "ports": []},
     "A-06": {},

@@ -77,7 +77,11 @@ GOOD: dict[str, Any] = {
         "shown": dict.fromkeys(("NAMESPACES", "USER_NS", "SECCOMP_FILTER", "OVERLAY_FS"), True),
         "limits": {"max_user_namespaces": "95000", "max_mnt_namespaces": "95000"},
     },
-    "N-29": {"known": True, "units": {name: {"state": "active", "said": ""} for name in ("munge", "slurmd")}},
+    "N-29": {
+        "known": True,
+        "units": {name: {"state": "active", "said": ""} for name in ("munge", "slurmd")},
+        "boot": {name: {"state": "active", "enabled": "enabled"} for name in ("munge", "slurmd", "docker")},
+    },
     "C-06": {"image": "", "root": "overlay:/"},
     "C-07": {"image": "head:5000/x:1", "root": "overlay:/", **said(f"ID=debian\n{INSIDE}")},
     "C-12": {**said("0\n"), "owner": 2001, "me": 2001},
