@@ -274,6 +274,9 @@ def _opinions(
         if len(most) > 1 and merit:
             best = max(merit(name, value) for value, _nodes in most)
             most = [pair for pair in most if merit(name, pair[0]) == best]
+        if len(most) > 3 and len(most) == len(read):
+            # Every node has its own, which is what it is meant to be.
+            continue
         if len(most) == 1:
             found[name] = Opinion(most[0][0], len(most[0][1]), most[0][1][0])
         else:

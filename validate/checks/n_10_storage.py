@@ -42,7 +42,10 @@ def observe(node: Node) -> Any:
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
     for key, path in reading.enroot_paths(node).items():
-        found[key] = {**place_of(path, table), **write(path), "shape": shape(path, node.name)}
+        found[key] = {**place_of(path, table), **write(path)}
+        # A prolog may give each job on each node a directory of its own.
+        if not (key == "ENROOT_TEMP_PATH" and os.environ.get("TMPDIR")):
+            found[key]["shape"] = shape(path, node.name)
     for key, path in COMMON.items():
         found[key] = {**place_of(path, table), **write(path), "mode": mode(path)}
     for line in reading.plugstack(node)["pyxis"]:

@@ -20,8 +20,8 @@ CHECK = Check(
 
 
 UNITS = re.compile(
-    r"^(slurm|munge|sackd|sssd|nvidia-|docker|containerd|apparmor|chrony|slipway-|systemd-(tmpfiles|modules-load|sysctl)|autofs|"
-    r"remote-fs|nslcd|opensm|openibd|rdma)|\.(mount|automount|swap)$"
+    r"^(slurm|munge|sackd|sssd|nvidia-|docker|containerd|apparmor|chrony|slipway-|systemd-tmpfiles|autofs|remote-fs|nslcd|"
+    r"opensm|openibd)|^(?!proc-|sys-|dev-|run-).*\.(mount|automount)$"
 )
 
 

@@ -21,6 +21,8 @@ CHECK = Check(
 UNITS = ("munge", "slurmd", "slurmctld", "slurmdbd", "sackd")
 # Compared with the other nodes alone: whether they are wanted is not for us to say.
 BOOT = (*UNITS, "docker")
+# On ParallelCluster and HyperPod the platform starts Slurm's daemons.
+PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 
 
 def observe(node: Node) -> Any:
@@ -44,7 +46,8 @@ def observe(node: Node) -> Any:
             wanted = [line for line in lines.splitlines() if re.search(r"error|fatal|fail|denied", line, re.IGNORECASE)]
             said = (wanted or lines.splitlines() or [""])[-1][:300]
         found[unit] = {"state": state.get("ActiveState", ""), "said": said}
-    return {"known": known, "units": found, "boot": boot}
+    platform = any(node.path(place).exists() for place in PLATFORMS)
+    return {"known": known, "units": found, "boot": boot, "platform": platform}
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -68,12 +71,12 @@ def judge(observed: Any, context: Context) -> Finding:
             f"systemctl enable {' '.join(lost)}",
         )
     alone = [unit for unit, starts in own.items() if unit in UNITS and not starts]
-    if alone and beside.nodes < 2:
+    if alone and beside.nodes < 2 and not observed.get("platform"):
         return warned(
             f"{', '.join(alone)}: runs, and is {observed['boot'][alone[0]]['enabled']}",
             "enabled, unless the platform starts it otherwise",
             f"{alone[0]} does not start after a reboot, unless something else starts it",
-            f"systemctl enable {' '.join(alone)}; on HyperPod and ParallelCluster the platform starts slurmd",
+            f"systemctl enable {' '.join(alone)}",
         )
     return passed(", ".join(observed["units"]) or "none is enabled here")
 

@@ -122,3 +122,10 @@ def test_one_node_alone_is_judged_by_what_needs_no_other(document, verdict):
     assert verdict(document, "gpu001", "N-30").observed == "its hostname is localhost"
     checks["N-29"]["observed"]["boot"]["slurmd"]["enabled"] = "disabled"
     assert verdict(document, "gpu001", "N-29").status == WARN
+
+
+def test_what_each_node_has_of_its_own_is_not_compared(document):
+    for name, host in document["hosts"].items():
+        if name != "login1":
+            host["checks"]["N-07"]["observed"]["/etc/systemd/system/slurmd.service.d/own.conf"] = f"{name} 0644"
+    assert alarms(document) == {}

@@ -910,7 +910,7 @@ def test_a_program_that_no_node_has_is_a_warning_and_one_that_starts_containers_
     nobody = {f"n{number}": changed("N-05", parallel="") for number in range(9)}
     assert judge("N-05", changed("N-05", parallel=""), fleet=nobody).status == WARN
     assert judge("N-05", changed("N-05", unsquashfs="")).status == FAIL
-    assert judge("N-05", changed("N-05", unsquashfs=""), settings={"runtimes": ["docker"]}).status == PASS
+    assert judge("N-05", changed("N-05", unsquashfs=""), settings={"runtimes": ["pyxis"]}).status == PASS
 
 
 def test_held_and_half_installed_packages_are_read(tmp_path, monkeypatch):
