@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,9 @@ def open_to(node: Node, name: str) -> dict[str, Any] | None:
     except OSError:
         return None
     mode = status.st_mode & 0o7777
+    # A link to /dev/null takes a file out of use.
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return None
     # A sticky bit does not keep a new file out of a directory of which all files are loaded.
     mine = os.getuid() != 0 and os.access(node.path(name), os.W_OK)
     if not mode & 0o002 and not mine:

@@ -1017,6 +1017,8 @@ def test_the_devices_of_every_program_are_looked_at():
 def test_what_users_may_change_of_what_root_loads_is_found(tmp_path):
     for name in ("hooks.d/50-a.sh", "hooks.d/60-b.sh"):
         write(tmp_path, f"etc/enroot/{name}", "", 0o755)
+    (tmp_path / "etc/enroot/environ.d").mkdir()
+    (tmp_path / "etc/enroot/environ.d/masked.env").symlink_to("/dev/null")
     assert n_32_loaded.observe(Node(root=str(tmp_path))) == {"open": {}}
     (tmp_path / "etc/enroot/hooks.d").chmod(0o1777)
     (tmp_path / "etc/enroot/hooks.d/60-b.sh").chmod(0o757)
