@@ -187,7 +187,8 @@ def judge(observed: Any, context: Context) -> Finding:
         said_of = f"{observed['controller']} {observed['address'] or 'without an address'}".strip()
         words = PARTS["resolved"][1:] if lost else UNREACHED
         lines = [line.strip() for line in str(observed.get("ping") or "").splitlines() if line.strip()]
-        munge = [line for line in lines if "munge" in line.lower()]
+        # Its advice to start munged otherwise says less than what could not be opened.
+        munge = sorted((line for line in lines if "munge" in line.lower()), key=lambda line: "socket" not in line)
         if munge:
             return failed(f"scontrol ping: {munge[0]}", "slurmctld is UP", *MUNGE)
         told = f": {lines[-1]}" if lines and "DOWN" not in lines[-1] else ""
