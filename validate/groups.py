@@ -5,7 +5,7 @@ Part of the probe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,22 @@ Judgement = Callable[[Any, list[Any]], bool]
 ROUNDS = 7
 
 
-def pairs(nodes: Sequence[str], test: Test, good: Judgement, further: bool = False) -> dict[str, dict[str, Any]]:
+def within(nodes: Sequence[str], leaves: Mapping[str, str]) -> list[str]:
+    """Return the nodes in pairs of one leaf switch, one after the other; those that are left over come last."""
+    rest: dict[str, list[str]] = {}
+    for name in nodes:
+        rest.setdefault(leaves.get(name, ""), []).append(name)
+    paired = [name for members in rest.values() for name in members[: len(members) // 2 * 2]]
+    return paired + [name for name in nodes if name not in set(paired)]
+
+
+def pairs(
+    nodes: Sequence[str],
+    test: Test,
+    good: Judgement,
+    leaves: Mapping[str, str] | None = None,
+    further: bool = False,
+) -> dict[str, dict[str, Any]]:
     """Return node -> {with, seen, again, link}: its own pair, and where that was bad, a pair with a good partner.
 
     ``test`` runs a pair, started by the last of it where it can be, and returns what was seen; ``good`` says whether
@@ -24,6 +39,7 @@ def pairs(nodes: Sequence[str], test: Test, good: Judgement, further: bool = Fal
     started from either end, while both are well with others. ``further`` looks for such a link among other pairs,
     where the first ones accuse nobody.
     """
+    nodes = within(nodes, leaves or {})
     chosen: list[Sequence[str]] = [nodes[at : at + 2] for at in range(0, len(nodes) - 1, 2)]
     tried = _at_once(chosen, test)
     found = {
@@ -111,11 +127,21 @@ def _pairings(nodes: Sequence[str], tried: set[frozenset[str]]) -> Iterator[list
         yield [(one, other) for one, other in both if one and other and frozenset((one, other)) not in tried]
 
 
-def bisect(nodes: Sequence[str], test: Test, good: Callable[[Any], bool]) -> list[list[str]]:
+def middle(nodes: Sequence[str], leaves: Mapping[str, str]) -> int:
+    """Return where a group is cut in two: between two leaf switches where it has several, next to its middle."""
+    half = len(nodes) // 2
+    between = [at for at in range(2, len(nodes) - 1) if leaves.get(nodes[at]) != leaves.get(nodes[at - 1])]
+    return min(between, key=lambda at: abs(at - half), default=half)
+
+
+def bisect(
+    nodes: Sequence[str], test: Test, good: Callable[[Any], bool], leaves: Mapping[str, str] | None = None
+) -> list[list[str]]:
     """Return the smallest parts of a bad group that are bad by themselves, each of at least two nodes."""
     if len(nodes) < 4:
         return [list(nodes)]
-    halves = (nodes[: len(nodes) // 2], nodes[len(nodes) // 2 :])
+    cut = middle(nodes, leaves or {})
+    halves = (nodes[:cut], nodes[cut:])
     bad = [half for half in halves if not good(test(half))]
     # Both halves well, and bad together: the fault lies between them.
-    return [part for half in bad for part in bisect(half, test, good)] if bad else [list(nodes)]
+    return [part for half in bad for part in bisect(half, test, good, leaves)] if bad else [list(nodes)]

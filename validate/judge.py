@@ -69,7 +69,7 @@ def judge(
             record = host["checks"].get(check)
             context = Context(
                 node=name, profile=profile, slurm=node, steps=host["steps"], others=others,
-                fleet=fleet.get(check, {}), sample=samples.get((profile.kind, node["role"]), ""), settings=settings,
+                fleet=fleet.get(check, {}), sample=samples.get(_alike(node, profile), ""), settings=settings,
                 cluster=cluster, received=record.get("received") if record else None,
             )  # fmt: skip
             found[check] = _verdict(entry, host, record, context)
@@ -143,12 +143,17 @@ def _fleets(
 def _samples(
     roster: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]], kind_of: Mapping[str, Profile]
 ) -> dict[tuple[str, str], str]:
-    """Return (kind, role) -> the node on which the checks were made that one node makes for all of its kind."""
+    """Return what nodes have in common -> the one on which the checks were made that one makes for all of them."""
     found: dict[tuple[str, str], str] = {}
     for node in roster:
         if "hello" in (hosts.get(node["name"]) or {"steps": {}})["steps"].get("sample", {}):
-            found.setdefault((kind_of[node["name"]].kind, node["role"]), node["name"])
+            found.setdefault(_alike(node, kind_of[node["name"]]), node["name"])
     return found
+
+
+def _alike(node: Mapping[str, Any], profile: Profile) -> tuple[str, str]:
+    """Return by what the launcher chose the one node: what Slurm says of the hardware, which need not say its kind."""
+    return (kinds.likeness(node) if "alike" in node else profile.kind), node["role"]
 
 
 def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stopped: bool) -> Verdict:

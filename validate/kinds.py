@@ -81,6 +81,11 @@ def of(
     return profiles["nvidia"] if node.get("gpus") else profiles["cpu"]
 
 
+def likeness(node: Mapping[str, Any]) -> str:
+    """Return what nodes have in common of which one makes some checks for all."""
+    return f"{node.get('alike') or node['gpus']} in {next(iter(node.get('partitions') or ()), '')}"
+
+
 def gpu_names(host: Mapping[str, Any] | None) -> str:
     """Return the GPUs' names as nvidia-smi gave them."""
     observed = ((host or {"checks": {}})["checks"].get("N-04") or {}).get("observed") or {}

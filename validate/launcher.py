@@ -46,7 +46,9 @@ class Launcher:
         self.order = order
         self.processes = Processes()
         self._write = threading.Lock()
-        self._sampling = {chunk.get("alike", ""): threading.Lock() for chunk in order.get("chunks", ())}
+        self._sampling = {
+            alike: threading.Lock() for chunk in order.get("chunks", ()) for alike in chunk["alike"].values()
+        }
         self._sampled: set[str] = set()
 
     def event(self, kind: str, **content: Any) -> None:
@@ -93,26 +95,26 @@ class Launcher:
 
     def _guarded(self, chunk: dict[str, Any]) -> None:
         try:
-            self._chunk(chunk["nodes"], chunk["options"], chunk.get("alike", ""), first=True)
+            self._chunk(chunk["nodes"], chunk, first=True)
         except InterruptedError:
             return
         except Exception as error:  # noqa: BLE001 - one chunk's trouble must not silence the others
             self.event("broken", nodes=chunk["nodes"], said=f"{type(error).__name__}: {error}")
 
-    def _chunk(self, nodes: list[str], options: list[str], alike: str, first: bool) -> None:
+    def _chunk(self, nodes: list[str], chunk: dict[str, Any], first: bool) -> None:
         """Allocate these nodes and run all steps on them; a chunk that is refused is taken apart once."""
-        job, said, seconds = self._allocate(nodes, options)
+        job, said, seconds = self._allocate(nodes, chunk["options"])
         if not job:
             if len(nodes) > 1 and first:
                 for part in self._apart(nodes):
-                    self._chunk(part, options, alike, first=len(part) > 1 and len(part) < len(nodes))
+                    self._chunk(part, chunk, first=len(part) > 1 and len(part) < len(nodes))
                 return
             for node in nodes:
                 self._refused(node, said)
             return
         self.event("allocated", nodes=nodes, job=job, seconds=seconds)
         try:
-            self._steps(job, nodes, alike)
+            self._steps(job, nodes, chunk)
         finally:
             if self.processes.stopping.is_set():
                 # The step that would have cleaned up does not come any more; steps that run still hold the directory.
@@ -153,16 +155,16 @@ class Launcher:
 
     # Steps
 
-    def _steps(self, job: int, nodes: list[str], alike: str) -> None:
+    def _steps(self, job: int, nodes: list[str], chunk: dict[str, Any]) -> None:
         there, inside = list(nodes), list(nodes)
         for step in self.order["steps"]:
             usable = [node for node in inside if node in there]
             if step["step"] == "nested":
                 self._step(job, usable, step)
             elif step["step"] == "sample":
-                self._sample(job, usable, step, alike)
+                self._sample(job, usable, step, chunk["alike"])
             elif step["step"] == "group":
-                self._group(job, usable, step)
+                self._group(job, usable, {**step, "leaves": chunk["leaves"]})
             elif step["step"] in INSIDE:
                 # Where one container did not start, another one will not either.
                 inside = self._step(job, usable, step)[0]
@@ -171,14 +173,15 @@ class Launcher:
                 # Who answered once is still to be cleaned up.
                 there = answered if step["step"] == "host" else [node for node in there if node not in dead]
 
-    def _sample(self, job: int, nodes: list[str], step: dict[str, Any], alike: str) -> None:
+    def _sample(self, job: int, nodes: list[str], step: dict[str, Any], alike: dict[str, str]) -> None:
         """Run a step on the first of these nodes that answers, once for all nodes that are alike."""
-        with self._sampling[alike]:
-            for node in nodes[:SAMPLES]:
-                if alike in self._sampled:
-                    return
-                if self._step(job, [node], step)[0]:
-                    self._sampled.add(alike)
+        for kind in dict.fromkeys(alike[node] for node in nodes):
+            with self._sampling[kind]:
+                for node in [node for node in nodes if alike[node] == kind][:SAMPLES]:
+                    if kind in self._sampled:
+                        break
+                    if self._step(job, [node], step)[0]:
+                        self._sampled.add(kind)
 
     def _group(self, job: int, nodes: list[str], step: dict[str, Any]) -> None:
         """Run a step on the first of these nodes, for all of them."""
@@ -212,7 +215,7 @@ class Launcher:
 
     def _srun(self, job: int, nodes: list[str], step: dict[str, Any]) -> Outcome:
         order: dict[str, Any] = {
-            key: step[key] for key in ("step", "checks", "seconds", "settings", "nodes") if key in step
+            key: step[key] for key in ("step", "checks", "seconds", "settings", "nodes", "leaves") if key in step
         }
         scratch = self._scratch(job)
         order |= {"nonce": self.order["nonce"], "scratch": scratch, "began": round(time.time(), 3)}

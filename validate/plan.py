@@ -106,7 +106,7 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
             "operating system than the nodes', for example a path of a .sqsh file that every node sees"
         )
     usable = [node for node in nodes if not node["unusable"]]
-    groups: dict[tuple[int, bool, str, str], list[str]] = {}
+    groups: dict[tuple[int, str, bool, str, str], list[Mapping[str, Any]]] = {}
     for node in usable:
         # A node with jobs on it would make the others of its chunk wait.
         busy = node["state"] not in ("idle", "unknown")
@@ -114,18 +114,18 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
         partition = settings.partition or next(iter(node.get("partitions") or ()), "")
         # What the suite drained is reserved for it while it is tried again.
         reservation = node.get("reservation") or settings.reservation
-        groups.setdefault((node["gpus"], busy, partition, reservation), []).append(node["name"])
-    chunks = []
-    for (gpus, busy, partition, reservation), names in groups.items():
-        size = 1 if busy else settings.chunk_size
-        chunks += [
-            {
-                "nodes": names[at : at + size],
-                "options": allocation_options(gpus, replace(settings, partition=partition, reservation=reservation)),
-                "alike": f"{gpus} {partition}",
-            }
-            for at in range(0, len(names), size)
-        ]
+        key = (node["gpus"], node.get("hardware", ""), busy, partition, reservation)
+        groups.setdefault(key, []).append(node)
+    chunks = [
+        {
+            "nodes": [node["name"] for node in part],
+            "options": allocation_options(gpus, replace(settings, partition=partition, reservation=reservation)),
+            "alike": {node["name"]: kinds.likeness(node) for node in part},
+            "leaves": {node["name"]: node["leaf"] for node in part if node.get("leaf")},
+        }
+        for (gpus, _hardware, busy, partition, reservation), members in groups.items()
+        for part in by_leaf(members, 1 if busy else settings.chunk_size)
+    ]
     steps = [
         step_order(step, entries, settings)
         for step in STEPS
@@ -142,6 +142,24 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
         gpus=sum(node["gpus"] for node in usable),
         nodes=len(usable),
     )
+
+
+def by_leaf(nodes: Sequence[Mapping[str, Any]], size: int) -> list[list[Mapping[str, Any]]]:
+    """Return chunks of at most ``size``: leaf switches whole where they fit, small ones together.
+
+    A node of which Slurm does not know the switch goes wherever there is room.
+    """
+    leaves: dict[str, list[Mapping[str, Any]]] = {}
+    for node in nodes:
+        leaves.setdefault(node.get("leaf") or f"node {node['name']}", []).append(node)
+    chunks: list[list[Mapping[str, Any]]] = []
+    for members in leaves.values():
+        for part in (members[at : at + size] for at in range(0, len(members), size)):
+            if chunks and len(chunks[-1]) + len(part) <= size:
+                chunks[-1] = [*chunks[-1], *part]
+            else:
+                chunks.append(part)
+    return chunks
 
 
 def allocation_options(gpus: int, settings: Settings) -> list[str]:
@@ -179,8 +197,8 @@ def dry_run(plan: Plan, settings: Settings) -> str:
         salloc = ["salloc", "--no-shell", "--job-name=validate-RUN", f"--immediate={settings.immediate}"]
         salloc += [f"--nodes={len(chunk['nodes'])}", f"--nodelist={','.join(chunk['nodes'])}", *chunk["options"]]
         lines.append(f"  {shlex.join(salloc)}")
-        lines += [f"    {_step_line(step, nodes)}" for step in plan.steps if (nodes := _where(step, chunk, sampled))]
-        sampled.add(chunk["alike"])
+        lines += [f"    {_step_line(step, on)}" for step in plan.steps for on in _where(step, chunk, sampled)]
+        sampled.update(chunk["alike"].values())
     lines.append(
         f"expected: {plan.forecast:.0f} s, {plan.gpu_hours:.2f} GPU-hours of {plan.gpus} GPUs; "
         f"at most {plan.ceiling / 60:.0f} minutes"
@@ -188,14 +206,15 @@ def dry_run(plan: Plan, settings: Settings) -> str:
     return "\n".join(lines)
 
 
-def _where(step: Mapping[str, Any], chunk: Mapping[str, Any], sampled: set[str]) -> list[str]:
-    """Return the nodes of a chunk on which the launcher starts a step where all of them answer."""
+def _where(step: Mapping[str, Any], chunk: Mapping[str, Any], sampled: set[str]) -> list[list[str]]:
+    """Return the nodes of each srun that the launcher starts for a step where all nodes of the chunk answer."""
     nodes: list[str] = chunk["nodes"]
     if step["step"] == "sample":
-        return nodes[:1] if chunk["alike"] not in sampled else []
+        first = {chunk["alike"][node]: node for node in reversed(nodes)}
+        return [[node] for alike, node in first.items() if alike not in sampled]
     if step["step"] == "group":
-        return nodes[:1] if len(nodes) > 1 else []
-    return nodes
+        return [nodes[:1]] if len(nodes) > 1 else []
+    return [nodes]
 
 
 def _step_line(step: Mapping[str, Any], nodes: Sequence[str]) -> str:

@@ -157,7 +157,7 @@ def main() -> None:
     name = order.get("name") or os.environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
     stream = Stream(order["nonce"], name, int(os.environ.get("SLURM_PROCID", "0")))
     group = tuple(order.get("nodes", ()))
-    node = Node(order["settings"], order.get("scratch", ""), name=name, nodes=group)
+    node = Node(order["settings"], order.get("scratch", ""), name=name, nodes=group, leaves=order.get("leaves", {}))
     deadline = time.monotonic() + order["seconds"]
     stream.write(hello(node, order["step"], order.get("began", 0.0)))
     if node.scratch and order["step"] == "host":

@@ -46,7 +46,8 @@ class Output:
 class Node:
     """The host on which the probe runs.
 
-    ``settings`` are the site's, ``scratch`` is shared by the steps of the job, ``nodes`` are those of the group.
+    ``settings`` are the site's, ``scratch`` is shared by the steps of the job, ``nodes`` are those of the group, and
+    ``leaves`` their leaf switches, where Slurm knows them.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Node:
     root: str = "/"
     name: str = ""
     nodes: tuple[str, ...] = ()
+    leaves: Mapping[str, str] = field(default_factory=dict)
 
     def run(
         self,

@@ -74,6 +74,8 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
     everything = survey.roster(answers["nodes"]["stdout"])
     nodes, more = survey.expected(everything, where.inventory)
     nodes = survey.limited(nodes, limit)
+    leaves = survey.leaves(answers["topology"]["stdout"])
+    nodes = [{**node, "leaf": leaves[node["name"]]} if node["name"] in leaves else node for node in nodes]
     if not nodes:
         raise CannotStart("no node is expected: the inventory's group compute and Slurm's list are both empty")
     config = answers["config"]["stdout"]
@@ -199,6 +201,7 @@ def submit_order(
     entries = {name: entry for name, entry in may.items() if entry.check.step == "submit"}
     job = f"validate-{nonce}"
     usable = [name for chunk in prepared.plan.chunks for name in chunk["nodes"]]
+    leaves = {name: leaf for chunk in prepared.plan.chunks for name, leaf in chunk["leaves"].items()}
     reserved = {entry["name"]: entry.get("reservation") for entry in prepared.roster}
     given = replace(
         prepared.settings,
@@ -222,7 +225,7 @@ def submit_order(
         "job": job,
         "name": host.name,
         "program": plan.program_of(entries),
-        "step": {**step, "settings": {**step["settings"], **more}, "nodes": usable},
+        "step": {**step, "settings": {**step["settings"], **more}, "nodes": usable, "leaves": leaves},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "nodes": {"words": ["scontrol", "--oneliner", "show", "node"], "seconds": 30},
     "config": {"words": ["scontrol", "show", "config"], "seconds": 15},
     "host": {"words": ["hostname", "-s"], "seconds": 5},
+    # Fails, or says nothing, where Slurm knows no topology.
+    "topology": {"words": ["scontrol", "show", "topology"], "seconds": 15},
 }
 GPUS = re.compile(r"\bgpu(?::[^:,()\s]+)?:(\d+)")
 REASON_BY = re.compile(r"\sReason=.*\[(\S+?)@(\S+)\]")
@@ -25,11 +28,15 @@ UNUSABLE_FLAGS = ("not_responding", "powered_down", "powering_down", "power_down
 def roster(nodes_text: str) -> list[dict[str, Any]]:
     """Return Slurm's nodes from ``scontrol --oneliner show node``, with GPUs, and who gave which reason when."""
     lines = [line for line in nodes_text.splitlines() if line.startswith("NodeName=")]
+    features = {line: set(_value(line, "ActiveFeatures").split(",")) - {"", "(null)"} for line in lines}
+    # One that a single node has (its name, an instance's id) makes no kind of node.
+    common = {name for name, count in Counter(n for names in features.values() for n in names).items() if count > 1}
     found = []
     for line, node in zip(lines, slurm_text.parse_nodes("\n".join(lines))):
         given = REASON_BY.search(line)
         gres = re.search(r"\sGres=(\S+)", line)
         partitions = re.search(r"\sPartitions=(\S+)", line)
+        hardware = _hardware(line)
         found.append(
             {
                 **node,
@@ -37,12 +44,57 @@ def roster(nodes_text: str) -> list[dict[str, Any]]:
                 "in_slurm": True,
                 "gpus": sum(int(count) for count in GPUS.findall(gres.group(1))) if gres else 0,
                 "partitions": partitions.group(1).split(",") if partitions else [],
+                "hardware": hardware,
+                # Nodes of which one makes the checks that one node makes for all.
+                "alike": " ".join([hardware, *sorted(features[line] & common)]).strip(),
                 "reason_by": given.group(1) if given else "",
                 "reason_at": given.group(2) if given else "",
                 "unusable": unusable(node),
             }
         )
     return found
+
+
+def _value(line: str, key: str) -> str:
+    found = re.search(rf"\s{key}=(\S+)", line)
+    return found.group(1) if found else ""
+
+
+def _hardware(line: str) -> str:
+    """Return what Slurm says of a node's hardware: its Gres without the sockets, its architecture and its CPUs."""
+    gres = re.sub(r"\([^)]*\)", "", _value(line, "Gres"))
+    return " ".join(part for part in (gres, _value(line, "Arch"), _value(line, "CPUTot")) if part)
+
+
+def leaves(topology_text: str) -> dict[str, str]:
+    """Return node -> its leaf switch or block from ``scontrol show topology``; {} where Slurm knows no topology."""
+    found: dict[str, str] = {}
+    for line in topology_text.splitlines():
+        name = re.match(r"\s*(?:SwitchName=(\S+)\s.*\bLevel=0\b|BlockName=(\S+))", line)
+        nodes = re.search(r"\bNodes=(\S+)", line)
+        if name and nodes:
+            leaf = name.group(1) or name.group(2)
+            found |= {node: leaf for node in expand(nodes.group(1)) if node not in found}
+    return found
+
+
+def expand(hosts: str) -> list[str]:
+    """Return the names of one of Slurm's lists: ``n[01-03,7],x`` is n01, n02, n03, n7 and x."""
+    found: list[str] = []
+    for part in re.findall(r"(?:[^,\[]|\[[^\]]*\])+", hosts):
+        names = [""]
+        for text, ranges in re.findall(r"([^\[]+)|\[([^\]]*)\]", part):
+            ends = [text] if text else [number for one in ranges.split(",") for number in _numbers(one)]
+            names = [name + end for name in names for end in ends]
+        found += names
+    return found
+
+
+def _numbers(text: str) -> list[str]:
+    first, _dash, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit()):
+        return [text]
+    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
 
 
 def lost(nodes_text: str, used: Iterable[str], completing: str) -> dict[str, str]:

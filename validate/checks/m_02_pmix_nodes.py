@@ -40,7 +40,9 @@ def observe(node: Node) -> Any:
     if complete(tasks, node.nodes):
         return answers(node, tasks, well=True, fault="", said="")
     fault = ranks.fault(tasks, range(TASKS * len(node.nodes)), TASKS * len(node.nodes))
-    found = groups.pairs(node.nodes, lambda pair: paired(node, pair), lambda seen, _all: seen, True)
+    found = groups.pairs(
+        node.nodes, lambda pair: paired(node, pair), lambda seen, _all: seen, node.leaves, further=True
+    )
     unexplained = all(entry["seen"] and not entry.get("link") for entry in found.values())
     if unexplained:
         again, _output = start(node, node.nodes)

@@ -38,7 +38,9 @@ def observe(node: Node) -> Any:
         output = node.contained(words, options, str(node.settings["workload_image"]), 130, nodes=pair, start=at)
         return nccl.read(output.stdout, output.stderr, output.code)
 
-    found = groups.pairs(node.nodes, run, lambda seen, every: nccl.good(seen) and seen["busbw"] >= SHARE * usual(every))
+    found = groups.pairs(
+        node.nodes, run, lambda seen, every: nccl.good(seen) and seen["busbw"] >= SHARE * usual(every), node.leaves
+    )
     bound = SHARE * usual([entry["seen"] for entry in found.values()])
     return {name: {**entry, "bound": round(bound, 1)} for name, entry in found.items()}
 

@@ -39,7 +39,7 @@ def observe(node: Node) -> Any:
     if len(node.nodes) < 2:
         return {"nodes": len(node.nodes)}
     whole = run(node.nodes)
-    parts = [] if nccl.good(whole) else groups.bisect(node.nodes, run, nccl.good)
+    parts = [] if nccl.good(whole) else groups.bisect(node.nodes, run, nccl.good, node.leaves)
     node.run(["scancel", "--quiet", f"--name={job}"], 10)
     return {"nodes": len(node.nodes), "whole": whole, "parts": parts}
 

@@ -154,6 +154,23 @@ def test_a_sample_that_hangs_on_one_node_accuses_none_that_was_not_asked(small, 
     assert verdict(small, "gpu001", "I-04").status == NO_RESULT
 
 
+def test_kinds_that_slurm_does_not_tell_apart_share_their_sample_and_others_have_their_own(small, verdict):
+    """Two SKUs with `Gres=gpu:8`: one of the nodes was asked, and the other one's silence says nothing."""
+    small["settings"]["kind"] = ""
+    for entry, alike, gpu in zip(
+        small["roster"][1:], ("x", "x", "y"), ("H100 80GB HBM3", "A100-SXM4-80GB", "A100-SXM4-80GB")
+    ):
+        host = small["hosts"][entry["name"]]
+        entry["alike"] = alike
+        for step in host["steps"].values():
+            step["hello"]["hardware"] = {"nvidia": 8}
+        host["checks"]["N-04"] = {"check": "N-04", "step": "host", "observed": {"stdout": f"0, GPU-1, NVIDIA {gpu}"}}
+        if entry["name"] != "gpu001":
+            del host["steps"]["sample"], host["checks"]["I-04"]
+    assert verdict(small, "gpu002", "I-04").observed == "tried on gpu001, a node of the same kind"
+    assert "the sample step did not begin" in verdict(small, "gpu003", "I-04").observed
+
+
 def test_a_probe_that_says_hello_and_nothing_else_is_not_accepted(document):
     document["hosts"]["gpu001"]["checks"] = {}
     assert results.judged(document).nodes["gpu001"] == NO_RESULT

@@ -156,7 +156,7 @@ def test_the_bad_node_is_named_by_a_second_partner_and_its_first_one_is_cleared(
 def test_one_bad_node_is_named_alone_wherever_it_is(count):
     names = [f"n{number}" for number in range(1, count + 1)]
     for bad in names:
-        found = groups.pairs(names, lambda pair, bad=bad: bad not in pair, lambda seen, _all: seen, True)
+        found = groups.pairs(names, lambda pair, bad=bad: bad not in pair, lambda seen, _all: seen, further=True)
         entries = found.items()
         lost = [name for name, seen in entries if not seen["seen"] and not seen.get("again", {}).get("seen")]
         # Of two nothing more can be said.
@@ -169,7 +169,9 @@ def test_a_broken_link_is_named_on_both_of_its_ends_and_on_no_other_node(count):
     names = [f"n{number}" for number in range(1, count + 1)]
     for one, other in itertools.combinations(names, 2):
         broken = {one, other}
-        found = groups.pairs(names, lambda pair, broken=broken: {*pair} != broken, lambda seen, _all: seen, True)
+        found = groups.pairs(
+            names, lambda pair, broken=broken: {*pair} != broken, lambda seen, _all: seen, further=True
+        )
         links = {name: seen["link"] for name, seen in found.items() if seen.get("link")}
         assert links == {one: other, other: one}, f"{one}-{other} of {count}: {found}"
         assert all(seen["seen"] or seen["again"]["seen"] for seen in found.values())
@@ -182,7 +184,7 @@ def test_a_pair_that_is_well_when_it_is_tried_once_more_is_no_broken_link():
         asked.append({*pair})
         return {*pair} != {"n1", "n2"} or asked.count({*pair}) > 1
 
-    found = groups.pairs(["n1", "n2", "n3"], test, lambda seen, _all: seen, True)
+    found = groups.pairs(["n1", "n2", "n3"], test, lambda seen, _all: seen, further=True)
     assert found["n1"]["link"] == found["n2"]["link"] == ""
 
 
@@ -226,6 +228,21 @@ def test_a_bad_group_is_halved_to_its_smallest_bad_part():
     names = [f"n{number}" for number in range(16)]
     assert groups.bisect(names, lambda part: "n5" not in part, bool) == [["n4", "n5"]]
     assert groups.bisect(names, lambda part: len(part) < 16, bool) == [names]
+
+
+def test_pairs_and_halves_follow_the_leaf_switches():
+    names = [f"n{number}" for number in range(8)]
+    leaves = {name: "leaf1" if number < 3 else "leaf2" for number, name in enumerate(names)}
+    found = groups.pairs(names, lambda pair: pair, lambda _seen, _all: True, leaves)
+    assert [found[name]["with"] for name in names] == ["n1", "n0", "n7", "n4", "n3", "n6", "n5", "n2"]
+    asked = []
+
+    def test(part):
+        asked.append(list(part))
+        return "n1" not in part
+
+    assert groups.bisect(names, test, bool, leaves) == [["n0", "n1", "n2"]]
+    assert asked == [names[:3], names[3:]]
 
 
 def test_pairs_are_judged_among_all_pairs():

@@ -86,7 +86,10 @@ def order(*chunks: list[str], launch: float = 3, seconds: float = 5, takes: floa
         "job": "validate-abcd",
         "immediate": 1,
         "program": program,
-        "chunks": [{"nodes": nodes, "options": []} for nodes in chunks],
+        "chunks": [
+            {"nodes": nodes, "options": [], "alike": {node: node[:3] for node in nodes}, "leaves": {}}
+            for nodes in chunks
+        ],
         "steps": [{**step, "grace": 1}],
     }
 
@@ -142,6 +145,13 @@ def test_a_busy_node_does_not_keep_the_others_of_its_chunk(slurm: Path):
     _events, hosts = carry_out(order(["gpu001", "busy1", "gpu002"]))
     assert hosts["busy1"]["refused"]["jobs"] == [["99", "eve", "RUNNING"]]
     assert all("P-01" in hosts[name]["checks"] for name in ("gpu001", "gpu002"))
+
+
+def test_one_node_of_each_kind_of_a_chunk_makes_the_samples(slurm: Path):
+    wanted = order(["gpu001", "gpu002", "cpu001", "cpu002"])
+    wanted["steps"].append({**wanted["steps"][0], "step": "sample"})
+    sampled = {event["node"] for event in carry_out(wanted)[0] if event.get("content", {}).get("step") == "sample"}
+    assert sampled == {"gpu001", "cpu001"}
 
 
 def test_an_answer_for_a_node_that_was_not_asked_does_not_count(slurm: Path, monkeypatch: pytest.MonkeyPatch):

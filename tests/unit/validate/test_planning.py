@@ -21,6 +21,18 @@ DRAINED = (
     "State=IDLE+DRAIN ThreadsPerCore=1 Partitions=main  Reason=disk is being changed [root@2026-11-22T19:15:41]"
 )
 
+# In the form of scontrol 24.11 with topology/tree and topology/block.
+TREE = """
+SwitchName=leaf1 Level=0 LinkSpeed=1 Nodes=n[08-10]
+SwitchName=leaf2 Level=0 LinkSpeed=1 Nodes=n11,gpu[1,3]
+SwitchName=spine Level=1 LinkSpeed=1 Nodes=gpu[1,3],n[08-11] Switches=leaf[1-2]
+"""
+BLOCKS = """
+BlockName=b1 BlockIndex=0 Nodes=r1n[1-2] BlockSize=2
+BlockName=b2 BlockIndex=1 Nodes=r2n[1-2] BlockSize=2
+AggregatedBlock=b[1-2] BlockIndex=2 Nodes=r[1-2]n[1-2] BlockSize=4
+"""
+
 
 # Settings
 
@@ -104,6 +116,39 @@ def test_a_node_that_does_not_exist_cannot_be_asked_for():
         survey.limited([node("n1"), node("n2")], ["n9"])
 
 
+@pytest.mark.parametrize(
+    ("text", "leaves"),
+    [
+        (TREE, {**dict.fromkeys(("n08", "n09", "n10"), "leaf1"), **dict.fromkeys(("n11", "gpu1", "gpu3"), "leaf2")}),
+        (BLOCKS, {"r1n1": "b1", "r1n2": "b1", "r2n1": "b2", "r2n2": "b2"}),
+        ("No topology information available\n", {}),
+        ("", {}),
+    ],
+)
+def test_leaf_switches_and_blocks_are_read_and_a_cluster_may_have_none(text, leaves):
+    assert survey.leaves(text) == leaves
+
+
+def test_lists_of_several_ranges_are_expanded():
+    assert survey.expand("r[1-2]n[09-10],x") == ["r1n09", "r1n10", "r2n09", "r2n10", "x"]
+
+
+def test_nodes_are_alike_by_what_slurm_says_of_their_hardware():
+    """A feature of one node alone, its name or its instance's id, makes no kind of its own."""
+    lines = [
+        DRAINED.replace("compute1", name).replace("Gres=gpu:8", f"ActiveFeatures={features} Gres={gres}")
+        for name, features, gres in (
+            ("a1", "i-1,rack1", "gpu:h100:8(S:0,1)"), ("a2", "i-2,rack1", "gpu:h100:8(S:0-1)"),
+            ("b1", "i-3", "gpu:a100:8(S:0-1)"), ("c1", "cpu", "(null)"), ("c2", "cpu", "(null)"),
+            ("t1", "trn", "(null)"), ("t2", "trn", "(null)"),
+        )
+    ]  # fmt: skip
+    kinds_of = [entry["alike"] for entry in survey.roster("\n".join(lines))]
+    assert kinds_of == [
+        *["gpu:h100:8 x86_64 rack1"] * 2, "gpu:a100:8 x86_64", *["x86_64 cpu"] * 2, *["x86_64 trn"] * 2,
+    ]  # fmt: skip
+
+
 # Afterwards
 
 
@@ -173,6 +218,32 @@ def test_nodes_are_chunked_by_their_gpus_and_busy_ones_are_alone():
     chunks = made(nodes).chunks
     assert [len(chunk["nodes"]) for chunk in chunks] == [48, 48, 4, 1, 1, 1]
     assert "--gres=gpu:8" in chunks[0]["options"] and not any("gres" in option for option in chunks[3]["options"])
+
+
+def test_nodes_of_other_hardware_have_chunks_and_samples_of_their_own():
+    nodes = [
+        node(
+            f"n{number}", hardware="gpu:h100:8" if number % 2 else "gpu:a100:8", alike="h100" if number % 2 else "a100"
+        )
+        for number in range(4)
+    ]
+    found = made(nodes)
+    assert [chunk["nodes"] for chunk in found.chunks] == [["n0", "n2"], ["n1", "n3"]]
+    assert re.findall(r"--nodelist=(\S+) .*# sample: ", plan.dry_run(found, IMAGE)) == ["n0", "n1"]
+
+
+def test_chunks_hold_whole_leaf_switches_where_they_fit():
+    small = [node(f"n{number}", leaf=f"leaf{number % 4}") for number in range(4 * 18)]
+    chunks = [chunk["nodes"] for chunk in made(small).chunks]
+    assert [len(names) for names in chunks] == [36, 36]
+    assert [{int(name[1:]) % 4 for name in names} for names in chunks] == [{0, 1}, {2, 3}]
+    large = [node(f"n{number}", leaf="a" if number < 60 else "b") for number in range(70)]
+    chunks = [chunk["nodes"] for chunk in made([*large, node("m1"), node("m2")]).chunks]
+    assert [len(names) for names in chunks] == [48, 24] and chunks[1][12:] == [f"n{n}" for n in range(60, 70)] + [
+        "m1",
+        "m2",
+    ]
+    assert made(large).chunks[1]["leaves"]["n69"] == "b"
 
 
 def test_a_node_is_asked_for_in_a_partition_that_it_is_in():
