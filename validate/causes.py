@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """A text, and what it stands for; ``{0}`` in cause and fix is the first group."""
+    """A text, and what it stands for; ``{0}`` in the cause is the first group."""
 
     pattern: str
     cause: str
@@ -25,9 +25,16 @@ TASK_PROLOG = Rule(
     "TaskProlog fails, or its file is not there where it runs (inside the container)",
     "scontrol show config | grep TaskProlog; run it as the account; mount its directory into containers, by mounts.d",
 )
+OUT_OF_MEMORY = Rule(
+    r"oom[-_ ]?kill|OOM[- ]?[Kk]illed|Out Of Memory",
+    "the job's memory was used up and the kernel ended a process of it",
+    "on the node: free -g; findmnt -T the containers' data path, where a tmpfs counts as memory; a smaller "
+    "ENROOT_MAX_PROCESSORS lets unsquashfs take less",
+)
 # The first that matches counts: causes before what follows from them.
 CONTAINER = (
     TASK_PROLOG,
+    OUT_OF_MEMORY,
     Rule(
         r"unrecognized option '--container-image",
         "pyxis is not registered for this submit host, or the plugin does not load here (pyxis#84)",
@@ -91,6 +98,28 @@ CONTAINER = (
         "the registry has no image {0} with this tag",
         "correct validate_image; enroot digest docker://IMAGE",
         "user",
+    ),
+    Rule(
+        r"returned error code: 403",
+        "the registry knows the account and refuses it this image, or a proxy refuses the registry",
+        "enroot digest docker://IMAGE on this node; ask for the right to pull; curl -I the registry shows a proxy",
+        "user",
+    ),
+    Rule(
+        r"returned error code: (5\d\d)",
+        "the registry, or a proxy before it, has a fault of its own: HTTP {0}",
+        "curl -I the registry from this node; look at the registry's log; a .sqsh file needs none",
+    ),
+    Rule(
+        r"curl: \(60\)|SSL certificate problem: ([^\n]+)",
+        "this node does not trust the registry's certificate: {0}",
+        "date on the node; the authority's file into /usr/local/share/ca-certificates and update-ca-certificates, or "
+        "/etc/pki/ca-trust/source/anchors and update-ca-trust",
+    ),
+    Rule(
+        r"curl: \(28\)|Connection timed out after|Operation timed out",
+        "the registry is not reached from this node: packets are lost on the way, by a firewall or a missing route",
+        "curl -v --max-time 20 the registry, from this node and from a good one; ip route; enroot's proxy",
     ),
     Rule(
         r"returned error code: (\d+)|Could not resolve host|Failed to connect to (\S+)|Connection refused",
@@ -252,11 +281,47 @@ LAUNCH = (
         "python3 of the node is damaged or too old",
         "python3 --version (3.9 or later), python3 -c 'import json, zlib'; reinstall the packages of python3",
     ),
+    # Pyxis's plugin is loaded with words of spank; these are Slurm's own.
     Rule(
-        r"spank|[Pp]lugin|Plug-in",
+        r"[Cc](?:annot|ouldn't) (?:find|create|load) [^\n]*(?:plugin|context)[^\n]* for (\w+/\w+)|"
+        r"(?s:\A(?!.*spank).*dlopen\((\S+?)\))",
+        "a plugin of Slurm itself is missing or damaged on this node: {0}",
+        "scontrol show config | grep PluginDir, and compare its files with a good node's; dpkg --verify or rpm -V the "
+        "packages of Slurm; reinstall them and systemctl restart slurmd",
+    ),
+    Rule(
+        r"(?i)spank|plug-?in|plugstack",
         "Slurm's plugin stack keeps every job from starting on this node: the plugin is missing, damaged, or another's",
         "playbooks/reconfigure.yml; journalctl -u slurmd -n 30",
     ),
+    Rule(
+        r"User not found on host|Invalid user id|could not set UID or GID",
+        "the account that submits is not known on this node, or has another number here",
+        "getent passwd and id of the account, on this node and on the submit host; systemctl status sssd, or the name "
+        "service that is used",
+    ),
+    Rule(
+        r"Invalid job credential|[Jj]ob credential (?:expired|revoked|replayed)|credential (?:creation|verification)",
+        "slurmd refuses what slurmctld signed: the clocks differ, or munge's (slurm.key's) keys do",
+        "date on both hosts; sha256sum /etc/munge/munge.key, or /etc/slurm/slurm.key, as root; systemctl restart munge "
+        "slurmd",
+    ),
+    Rule(
+        r"No space left on device",
+        "a file system of the node is full: slurmd's spool directory, /tmp or /run",
+        "df -h and df -i; scontrol show config | grep SlurmdSpoolDir",
+    ),
+    Rule(
+        r"could not create a batch directory|[Rr]ead-only file system",
+        "slurmd cannot write into its spool directory: full, read-only, or gone",
+        "scontrol show config | grep SlurmdSpoolDir; findmnt -T it and df -h, df -i it; dmesg -T | tail -20",
+    ),
+    Rule(
+        r"Could not open std(?:in|out|err) file (\S+?):? ",
+        "a job may not open {0} on this node: it is closed for users, or a plain file where a device should be",
+        "ls -l /dev/null must say crw-rw-rw- 1, 3; else: rm /dev/null && mknod -m 666 /dev/null c 1 3",
+    ),
+    OUT_OF_MEMORY,
     Rule(
         r"Munge|munge|Invalid authentication credential|Zero Bytes were transmitted",
         "munge refuses: other key, or the clocks differ",
@@ -264,6 +329,45 @@ LAUNCH = (
     ),
 )
 REFUSED = (
+    # One job of the account less, or a smaller one, would be given: the nodes have no part in it.
+    Rule(
+        r"Reason=((?:QOS|Assoc)\w*|AccountNotAllowed|QOSNotAllowed)|\b((?:QOS|Assoc)(?:Grp|Max|Min)?\w+)\b",
+        "a limit of the account or its QOS stops the run's jobs: {0}",
+        "sacctmgr show qos; sacctmgr show assoc user=$USER format=account,qos,maxsubmit,maxjobs,maxtres; name another "
+        "validate_account, raise the limit, or test with --limit some nodes at a time",
+        "operator",
+    ),
+    Rule(
+        r"violates accounting/QOS policy|MaxJobCount limit reached|breached requested QOS usage threshold",
+        "a limit of the account, of its QOS or of the cluster stops the run's jobs",
+        "sacctmgr show qos; sacctmgr show assoc user=$USER format=account,qos,maxsubmit,maxjobs,maxtres; name another "
+        "validate_account, raise the limit, or test with --limit some nodes at a time",
+        "operator",
+    ),
+    Rule(
+        r"Invalid qos specification",
+        "the account's default QOS may not be used in this partition",
+        "sacctmgr show assoc user=$USER format=account,partition,qos,defaultqos; scontrol show partition: AllowQos",
+        "operator",
+    ),
+    Rule(
+        r"Reason=Priority|insufficient priority",
+        "jobs of others come first in this partition, although the nodes are idle",
+        "squeue --state=PENDING --sort=-p; use a reservation (validate_reservation), or a longer validate_immediate",
+        "operator",
+    ),
+    Rule(
+        r"maintenance reservation|Access denied to requested reservation|Reason=\(?ReqNodeNotAvail[^\n]*Reserved",
+        "the nodes are reserved for others",
+        "scontrol show reservation; name it with validate_reservation where the account may use it",
+        "operator",
+    ),
+    Rule(
+        r"Required partition not available",
+        "the partition is down, inactive or drained",
+        "scontrol show partition: State; scontrol update partitionname=… state=up",
+        "operator",
+    ),
     Rule(
         r"Invalid account or account/partition combination",
         "the account may not use this partition",
@@ -310,5 +414,110 @@ REFUSED = (
         r"unrecognized option|plugin stack|Incompatible Slurm plugin|Plug-in initialization",
         "Slurm's commands do not work on the submit host",
         "playbooks/reconfigure.yml",
+    ),
+)
+# Slurm's own reasons for draining a node or calling it down, out of its source (node_mgr.c, gres.c, proc_req.c,
+# agent.c, job_mgr.c, slurm_errno.c, power_save.c, read_config.c); {name} in a fix is the node.
+DRAINED = (
+    Rule(
+        r"slipway-validate:([A-Z]-\d\d)",
+        "an earlier run of this suite drained it for {0}",
+        "mend what the reason says; python -m validate run --limit {name} --resume gives it back",
+        "operator",
+    ),
+    Rule(
+        r"(gres/\S+) count reported lower than configured",
+        "slurmd found fewer devices than slurm.conf names ({0}): one fell off the bus, its driver did not load, or "
+        "gres.conf is wrong",
+        "on {name}: ls /dev/nvidia[0-9]*; nvidia-smi -L; dmesg -T | grep -i 'xid\\|fallen off'; slurmd -G; reboot, or "
+        "power off and on; then systemctl restart slurmd",
+    ),
+    Rule(
+        r"Low RealMemory",
+        "the node has less memory than RealMemory in slurm.conf: a module is gone, or the value leaves no room for "
+        "what a new kernel keeps",
+        "on {name}: slurmd -C beside its line in slurm.conf; ipmitool sel list; replace the module, or lower "
+        "RealMemory and scontrol reconfigure",
+    ),
+    Rule(
+        r"Low socket\*core\*thread count|Low CPUs",
+        "the node has fewer CPUs than slurm.conf says: hyper-threading or cores are off, or the line is wrong",
+        "on {name}: slurmd -C beside its line in slurm.conf; lscpu; firmware settings; scontrol reconfigure",
+    ),
+    Rule(
+        r"Low TmpDisk",
+        "the file system of TmpFS is smaller than TmpDisk in slurm.conf: its disk is not mounted",
+        "scontrol show config | grep TmpFS; on {name}: findmnt -T it; mount it and systemctl restart slurmd",
+    ),
+    Rule(
+        r"Kill task failed",
+        "a process of a job did not end when it was killed: it hangs in the kernel, on a GPU, a disk or a file system",
+        "on {name}: ps -eo pid,stat,wchan:25,user,cmd | awk '$2 ~ /D/'; dmesg -T | tail -40; scontrol show config | "
+        "grep UnkillableStep; reboot it where the process stays",
+    ),
+    Rule(
+        r"Prolog error|Prolog/Epilog failure",
+        "the prolog failed on this node",
+        "scontrol show config | grep -i prolog; on {name}: journalctl -u slurmd | grep -i prolog | tail; run it as "
+        "root: bash -x SCRIPT",
+    ),
+    Rule(
+        r"Epilog error",
+        "the epilog failed on this node, after a job",
+        "scontrol show config | grep -i epilog; on {name}: journalctl -u slurmd | grep -i epilog | tail; run it as "
+        "root: bash -x SCRIPT",
+    ),
+    Rule(
+        r"Job env setup error",
+        "slurmd could not read the environment of a job's account: its login shell hangs, or its home does",
+        "on {name}: timeout 10 su - ACCOUNT -c env; ls the home directory; journalctl -u slurmd -n 30",
+    ),
+    Rule(
+        r"batch job complete failure",
+        "slurmd could not run a batch job: its spool directory is full or closed, or the account is unknown here",
+        "on {name}: journalctl -u slurmd | grep -i error | tail; df -h and df -i of SlurmdSpoolDir; getent "
+        "passwd ACCOUNT",
+    ),
+    Rule(
+        r"Duplicate jobid",
+        "slurmd still runs a job of that number: slurmctld lost its state, or the number began anew",
+        "squeue -w {name}; on {name}: pgrep -af slurmstepd; end what Slurm does not know, and systemctl restart slurmd",
+    ),
+    Rule(
+        r"Node unexpectedly rebooted",
+        "the node restarted by itself: power, a kernel panic, a watchdog, or somebody's hand",
+        "on {name}: last -x -n 5 reboot shutdown; journalctl -b -1 -n 50; ipmitool sel list; deep tier before users",
+    ),
+    Rule(
+        r"Not responding",
+        "slurmd has not answered slurmctld for SlurmdTimeout: the node is off, cut off, or slurmd ended or hangs",
+        "ping {name}; on {name}: systemctl status slurmd; journalctl -u slurmd -n 30; port 6818 from the controller",
+    ),
+    Rule(
+        r"ResumeTimeout reached|reboot timed out",
+        "the node was started, and its slurmd did not come back in time",
+        "the cloud's console, or the BMC's: did it boot? on {name}: systemctl status slurmd; scontrol show config "
+        "| grep ResumeTimeout",
+    ),
+    Rule(
+        r"NO NETWORK ADDRESS FOUND",
+        "slurmctld cannot resolve the node's name",
+        "on the controller: getent hosts {name}; NodeAddr in slurm.conf; then scontrol reconfigure",
+    ),
+    Rule(
+        r"\(Code:(\w+)\)",
+        "AWS gave no instance for it: {0}",
+        "/var/log/parallelcluster on the head node; another availability zone, or a capacity reservation",
+    ),
+    Rule(
+        r"^Action:(Reboot|Replace)",
+        "HyperPod was asked to {0} the instance",
+        "wait for it; the cluster's page in the SageMaker console says how far it is",
+        "operator",
+    ),
+    Rule(
+        r"^(?:NHC|HC): *(.+)",
+        "the site's health check says: {0}",
+        "run HealthCheckProgram (scontrol show config) on {name} as root, and mend what it says",
     ),
 )

@@ -35,6 +35,11 @@ SAMPLES = 3
 # Steps that run in a container.
 INSIDE = ("container", "one_gpu")
 GRANTED = re.compile(r"(?:Granted|Pending) job allocation (\d+)")
+# Refused whatever the nodes are: asking for each of them would only be refused that many times.
+ANYWHERE = re.compile(
+    r"violates accounting/QOS policy|MaxJobCount limit|QOS usage threshold|Reason=(?:QOS|Assoc)|Invalid account|"
+    r"[Ii]nvalid partition|Invalid qos|group not permitted|Required partition not available"
+)
 NAMED = re.compile(r"failed on node (\S+?):|error: (?:Node failure on )(\S+)")
 
 
@@ -105,7 +110,7 @@ class Launcher:
         """Allocate these nodes and run all steps on them; a chunk that is refused is taken apart once."""
         job, said, seconds = self._allocate(nodes, chunk["options"])
         if not job:
-            if len(nodes) > 1 and first:
+            if len(nodes) > 1 and first and not ANYWHERE.search(said):
                 for part in self._apart(nodes):
                     self._chunk(part, chunk, first=len(part) > 1 and len(part) < len(nodes))
                 return
@@ -132,10 +137,16 @@ class Launcher:
         said = (out + err).strip()
         found = GRANTED.search(said)
         if code != 0:
-            if found:
-                Processes().ask(["scancel", "--quiet", found.group(1)], 20)
-            return 0, said or f"salloc ended with {code}", 0.0
+            why = self._waited(found.group(1)) if found else ""
+            return 0, (said or f"salloc ended with {code}") + why, 0.0
         return int(found.group(1)) if found else 0, said, round(time.monotonic() - began, 3)
+
+    def _waited(self, job: str) -> str:
+        """Cancel a job that did not start, and return what it waited for in Slurm's word."""
+        _code, out, _err = self.processes.ask(["scontrol", "--oneliner", "show", "job", job], 10)
+        Processes().ask(["scancel", "--quiet", job], 20)
+        found = re.search(r"\sReason=(\S+)", out)
+        return f"\nReason={found.group(1)}" if found and found.group(1) != "None" else ""
 
     def _apart(self, nodes: list[str]) -> list[list[str]]:
         """Return the nodes that are idle as one part, and every other one alone."""

@@ -33,7 +33,8 @@ WORKLOADS = ("nccl_tests", "pytorch", "nvbandwidth", "nbody")
 class Check:
     """One claim about a host. ``docs/develop/add-a-check.md`` says how a file in ``checks/`` is made of it.
 
-    ``seconds`` bounds the observation. ``after`` names the checks whose failure explains a failure of this one.
+    ``seconds`` bounds the observation, ``usual`` is what it takes on a good node, for the forecast. ``after`` names the
+    checks whose failure explains a failure of this one.
     ``needs`` names what the node's kind must have (nvidia, gpus, fabric …), the run must be allowed (root, network),
     or the workload image must hold (nccl_tests …).
     """
@@ -48,6 +49,7 @@ class Check:
     after: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     seconds: float = 10.0
+    usual: float = 0.3
 
 
 @dataclass(frozen=True)

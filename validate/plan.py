@@ -13,8 +13,8 @@ from validate.errors import CannotStart
 from validate.model import MINUTES, PERMISSIONS, STEPS, WORKLOADS
 from validate.settings import Settings
 
-# Seconds: a step's launch, and a check's share of its step as seen on the sandbox; only the forecast uses them.
-LAUNCH, SHARE = 2.0, 0.3
+# Seconds of a step's launch; only the forecast uses them.
+LAUNCH = 2.0
 # Steps that start containers, by pyxis or by the checks themselves.
 CONTAINED = {"container", "one_gpu", "nested", "sample", "group"}
 EXPORTED = "SLIPWAY_VALIDATE"
@@ -30,22 +30,35 @@ class Plan:
     unusable: list[str]
     program: str
     gpus: int
-    nodes: int = field(default=0)
+    nodes: int = 0
+    tier: str = "quick"
+    usual: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def costs(self) -> list[tuple[int, float]]:
+        """Return each chunk's GPUs and the seconds for which it is expected to have them."""
+        found, sampled = [], set[str]()
+        for chunk in self.chunks:
+            steps = [step["step"] for step in self.steps for _on in _where(step, chunk, sampled)]
+            sampled.update(chunk["alike"].values())
+            found.append((chunk["gpus"], LAUNCH + sum(LAUNCH + self.usual.get(step, 0) for step in steps)))
+        return found
 
     @property
     def forecast(self) -> float:
-        """Return the expected seconds; chunks run side by side."""
-        return float(sum(LAUNCH + SHARE * len(step["checks"]) for step in self.steps) + LAUNCH)
+        """Return the expected seconds; chunks run side by side, the submit hosts' own checks afterwards."""
+        return max((seconds for _gpus, seconds in self.costs), default=0.0) + self.usual.get("submit", 0)
 
     @property
     def ceiling(self) -> float:
-        """Return the seconds after which every job has been stopped, whatever happens."""
-        return float(sum(step["launch"] + step["seconds"] + 10 for step in self.steps) * 2)
+        """Return the seconds after which every job has been stopped, whatever happens: Slurm has a bound as well."""
+        whole = sum(step["launch"] + step["seconds"] + 10 for step in self.steps) * 2
+        return float(min(whole, MINUTES[self.tier] * 60))
 
     @property
     def gpu_hours(self) -> float:
         """Return what the forecast costs."""
-        return self.gpus * self.forecast / 3600
+        return sum(gpus * seconds for gpus, seconds in self.costs) / 3600
 
 
 def step_options(step: str, settings: Settings) -> list[str]:
@@ -119,6 +132,7 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
     chunks = [
         {
             "nodes": [node["name"] for node in part],
+            "gpus": gpus * len(part),
             "options": allocation_options(gpus, replace(settings, partition=partition, reservation=reservation)),
             "alike": {node["name"]: kinds.likeness(node) for node in part},
             "leaves": {node["name"]: node["leaf"] for node in part if node.get("leaf")},
@@ -141,6 +155,8 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
         program=program_of({name: entry for name, entry in entries.items() if entry.check.step != "submit"}),
         gpus=sum(node["gpus"] for node in usable),
         nodes=len(usable),
+        tier=settings.tier,
+        usual={step: sum(item.check.usual for item in entries.values() if item.check.step == step) for step in wanted},
     )
 
 
@@ -201,7 +217,7 @@ def dry_run(plan: Plan, settings: Settings) -> str:
         sampled.update(chunk["alike"].values())
     lines.append(
         f"expected: {plan.forecast:.0f} s, {plan.gpu_hours:.2f} GPU-hours of {plan.gpus} GPUs; "
-        f"at most {plan.ceiling / 60:.0f} minutes"
+        f"at most {plan.ceiling / 60:.0f} minutes an allocation"
     )
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from validate import kinds, stragglers
 from validate.catalogue import Entry, load
 from validate.errors import CannotStart
 from validate.judge import ANSWERED, judge
-from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, WARN, Profile, Verdict, worst
+from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, SKIP, WARN, Profile, Verdict, worst
 from validate.settings import Settings
 
 SCHEMA = "slipway.validate/1"
@@ -114,21 +114,27 @@ class Judged:
 
     @cached_property
     def fleet_problems(self) -> list[FleetProblem]:
-        """Return the checks that more than 30 % of the hosts of a role fail, two at least."""
-        role = {node["name"]: node["role"] for node in self.document["roster"]}
-        found = []
+        """Return the checks that more than 30 % fail of those that have them: of a role's hosts, or of one hardware."""
+        entries = {node["name"]: node for node in self.document["roster"]}
+        # Where the run was stopped, silence is nobody's problem.
+        counted = (FAIL,) if self.document["cluster"].get("interrupted") else (FAIL, NO_RESULT)
         groups: dict[tuple[str, str], list[Verdict]] = {}
         for verdict in self.verdicts:
-            groups.setdefault((verdict.check, role[verdict.node]), []).append(verdict)
+            if verdict.status != SKIP:
+                groups.setdefault((verdict.check, entries[verdict.node]["role"]), []).append(verdict)
+        found = []
         for (check, _role), verdicts in groups.items():
-            # Where the run was stopped, silence is nobody's problem.
-            counted = (FAIL,) if self.document["cluster"].get("interrupted") else (FAIL, NO_RESULT)
-            bad = [verdict for verdict in verdicts if verdict.status in counted]
-            if len(bad) < 2 or len(bad) <= FLEET_SHARE * len(verdicts) or _several_reasons(check, bad):
-                continue
-            first = bad[0]
-            nodes = tuple(verdict.node for verdict in bad)
-            found.append(FleetProblem(check, nodes, len(verdicts), first.observed, first.cause, first.fix, first.who))
+            parts: dict[str, list[Verdict]] = {}
+            for verdict in verdicts:
+                parts.setdefault(entries[verdict.node].get("hardware") or "", []).append(verdict)
+            for part in (verdicts, *parts.values()):
+                bad = [verdict for verdict in part if verdict.status in counted]
+                if len(bad) < 2 or len(bad) <= FLEET_SHARE * len(part) or _several_reasons(check, bad):
+                    continue
+                nodes, first = tuple(verdict.node for verdict in bad), bad[0]
+                found.append(FleetProblem(check, nodes, len(part), first.observed, first.cause, first.fix, first.who))
+                if part is verdicts:
+                    break
         return found
 
 

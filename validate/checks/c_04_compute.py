@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-01", "C-02", "C-03", "N-04", "N-13", "N-14", "N-17"),
     needs=("nvidia",),
     seconds=60,
+    usual=10,
 )
 SECONDS = 40
 

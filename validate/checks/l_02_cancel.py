@@ -21,6 +21,7 @@ CHECK = Check(
     fix="an epilog that removes pyxis_$SLURM_JOB_ID*; enroot remove NAME",
     after=("C-01", "L-01"),
     seconds=200,
+    usual=20,
 )
 
 

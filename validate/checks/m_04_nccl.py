@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-01", "C-04", "N-17"),
     needs=("nvidia", "nccl_tests"),
     seconds=200,
+    usual=30,
 )
 
 

@@ -18,6 +18,7 @@ CHECK = Check(
     after=("M-02", "M-04", "N-21"),
     needs=("nvidia", "nccl_tests"),
     seconds=320,
+    usual=60,
 )
 
 

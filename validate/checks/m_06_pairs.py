@@ -20,6 +20,7 @@ CHECK = Check(
     after=("M-04", "N-21"),
     needs=("nvidia", "nccl_tests"),
     seconds=600,
+    usual=90,
 )
 
 

@@ -19,6 +19,7 @@ CHECK = Check(
     after=("N-21", "N-22", "M-02"),
     needs=("nvidia", "fabric", "nccl_tests"),
     seconds=140,
+    usual=30,
 )
 
 

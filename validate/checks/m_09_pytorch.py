@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-04", "M-02", "N-12"),
     needs=("nvidia", "pytorch"),
     seconds=320,
+    usual=60,
 )
 
 

@@ -18,6 +18,7 @@ CHECK = Check(
     after=("H-01", "H-03", "H-07"),
     needs=("nccl_tests",),
     seconds=1500,
+    usual=120,
 )
 
 

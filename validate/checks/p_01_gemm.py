@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-04",),
     needs=("nvidia", "pytorch"),
     seconds=130,
+    usual=45,
 )
 
 

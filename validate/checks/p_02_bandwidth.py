@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-04", "N-20"),
     needs=("nvidia", "nvbandwidth"),
     seconds=130,
+    usual=60,
 )
 
 

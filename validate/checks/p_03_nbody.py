@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-04",),
     needs=("nvidia", "nbody"),
     seconds=130,
+    usual=40,
 )
 
 

@@ -20,6 +20,7 @@ CHECK = Check(
     after=("C-04",),
     needs=("nvidia",),
     seconds=90,
+    usual=15,
 )
 
 

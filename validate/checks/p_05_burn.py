@@ -18,6 +18,7 @@ CHECK = Check(
     after=("C-04", "P-04"),
     needs=("nvidia",),
     seconds=720,
+    usual=610,
 )
 
 

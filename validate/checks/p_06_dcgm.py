@@ -19,6 +19,7 @@ CHECK = Check(
     after=("N-04",),
     needs=("nvidia", "root"),
     seconds=400,
+    usual=120,
 )
 
 

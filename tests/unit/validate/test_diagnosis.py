@@ -108,6 +108,25 @@ def test_a_container_that_hangs_or_whose_task_prolog_fails_has_a_cause(said, wor
     assert words in diagnosis.of_container(said).cause
 
 
+# Slurm's own words (slurm_errno.c, plugin.c, io.c); not recorded by us.
+LAUNCHES += [
+    ("srun: error: task 0 launch failed: User not found on host", "is not known on this node"),
+    ("srun: error: Task launch for StepId=1.0 failed on node n1: Invalid job credential", "the clocks differ"),
+    ("slurmstepd: error: write /var/spool/slurmd/x: No space left on device", "a file system of the node is full"),
+    ("slurmstepd: error: Could not open stdin file /dev/null: Permission denied", "may not open /dev/null"),
+    ("srun: error: n1: Slurmd could not create a batch directory or file", "its spool directory"),
+    (
+        "slurmstepd: error: cannot create task context for task/cgroup",
+        "Slurm itself is missing or damaged on this node: task/",
+    ),
+    (
+        "slurmstepd: error: plugin_load_from_file: dlopen(/usr/lib/slurm/task_cgroup.so): cannot open shared object",
+        "Slurm itself is missing or damaged on this node: /usr/lib/slurm/task_cgroup.so",
+    ),
+    ("slurmstepd: error: Detected 1 oom_kill event in StepId=9.0.", "memory was used up"),
+]
+
+
 @pytest.mark.parametrize(("said", "words"), LAUNCHES)
 def test_a_step_that_does_not_begin_has_a_cause(said, words):
     assert words in diagnosis.of_launch(said).cause
@@ -129,7 +148,50 @@ def test_a_time_limit_that_is_too_short_has_a_cause(said):
     assert found is not None and "less time than the run asks for" in found.cause
 
 
-@pytest.mark.parametrize("rules", [causes.CONTAINER, causes.LAUNCH, causes.REFUSED])
+POLICY = (
+    "salloc: error: Job submit/allocate failed: Job violates accounting/QOS policy (job submit limit, user's size "
+    "and/or time limits)"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (f"salloc: error: QOSMaxSubmitJobPerUserLimit\n{POLICY}", "jobs: QOSMaxSubmitJobPerUserLimit"),
+        (POLICY, "a limit of the account"),
+        (
+            "salloc: error: Unable to allocate resources: Connection timed out\nReason=Priority",
+            "jobs of others come first",
+        ),
+        ("salloc: Pending job allocation 8\nReason=AssocGrpGRES", "stops the run's jobs: AssocGrpGRES"),
+        ("Unable to allocate resources: Job can not start due to maintenance reservation.", "reserved for others"),
+        ("Required partition not available (inactive or drain)", "the partition is down"),
+    ],
+)
+def test_a_limit_of_the_account_is_no_fault_of_a_node(said, words):
+    found = diagnosis.of(said, causes.REFUSED)
+    assert found is not None and words in found.cause and found.who == "operator"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[ERROR] URL https://nvcr.io/v2/x/manifests/1 returned error code: 403 Forbidden", "refuses it this image"),
+        ("[ERROR] URL https://nvcr.io/v2/ returned error code: 502 Bad Gateway", "HTTP 502"),
+        ("curl: (60) SSL certificate problem: self-signed certificate in certificate chain", "does not trust"),
+        ("curl: (28) Connection timed out after 30001 milliseconds", "packets are lost"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=9.0.", "memory was used up"),
+    ],
+)
+def test_what_curl_and_the_kernel_say_has_causes_of_its_own(said, words):
+    assert words in diagnosis.of_container(f"pyxis: importing docker image: x\npyxis:     {said}\n").cause
+
+
+def test_the_fixes_of_drained_nodes_can_be_filled_in():
+    assert all(rule.fix.format(name="n1") for rule in causes.DRAINED)
+
+
+@pytest.mark.parametrize("rules", [causes.CONTAINER, causes.LAUNCH, causes.REFUSED, causes.DRAINED])
 def test_no_rule_matches_what_a_good_start_prints(rules):
     good = "pyxis: importing docker image: head:5000/x:1\npyxis: imported docker image: head:5000/x:1\n"
     assert diagnosis.of(good, rules) is None

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from validate import kinds, results
+from validate import drain, kinds, results
 from validate.catalogue import load
 from validate.errors import CannotStart
-from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, failed, worst
+from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, Verdict, failed, worst
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 
@@ -61,7 +61,7 @@ def test_a_node_that_slurm_gives_to_nobody_has_slurms_own_reason(document, verdi
     document["roster"][1].update(changes)
     document["hosts"].pop("gpu001")
     cell = verdict(document, "gpu001", "N-01")
-    assert cell.status == NO_RESULT and words in cell.cause and cell.fix
+    assert cell.status == NO_RESULT and words in cell.observed and cell.cause and cell.fix
 
 
 def test_a_busy_node_names_its_job(document, verdict):
@@ -222,6 +222,25 @@ def test_more_than_thirty_percent_are_one_problem_of_the_fleet(document):
     assert (problem.check, len(problem.nodes), problem.measured) == ("N-08", 4, 10)
     document["hosts"]["gpu004"]["checks"]["N-08"]["observed"]["limit"] = 95_000
     assert results.judged(document).fleet_problems == []
+
+
+def test_nodes_that_skip_a_check_do_not_hide_that_all_others_fail_it(document):
+    """Ten nodes with GPUs among a hundred: what all ten fail is the fleet's, and drains nobody."""
+    names = [f"n{number}" for number in range(100)]
+    cells = [Verdict(name, "I-01", FAIL if number < 10 else SKIP, "8 GPUs") for number, name in enumerate(names)]
+    document["roster"] = [{"name": name, "role": "compute"} for name in names]
+    judged = results.Judged(document, cells)
+    assert [(problem.nodes, problem.measured) for problem in judged.fleet_problems] == [(tuple(names[:10]), 10)]
+    assert not drain.decide(judged, {}, True, 5).drain
+
+
+def test_what_all_nodes_of_one_hardware_fail_is_their_fleets_problem(document):
+    for entry in document["roster"][1:]:
+        entry["hardware"] = "gpu:a100:8" if entry["name"] < "gpu004" else "gpu:h100:8"
+    for number in (1, 2):
+        document["hosts"][f"gpu{number:03}"]["checks"]["N-08"]["observed"]["limit"] = 0
+    problem = results.judged(document).fleet_problems[0]
+    assert (problem.check, problem.nodes, problem.measured) == ("N-08", ("gpu001", "gpu002"), 3)
 
 
 def test_nodes_that_did_not_answer_for_different_reasons_are_no_problem_of_the_fleet(document):

@@ -20,6 +20,8 @@ from validate import bundle, collect, launcher, session
 # Each program appends what it was called with to a file, so that a test sees which jobs were cancelled.
 SALLOC = """
 echo "salloc $*" >> $CALLS
+case "$*" in *limit*) echo "salloc: error: Job submit/allocate failed: Job violates accounting/QOS policy" >&2; exit 1
+esac
 case "$*" in *busy*) echo "salloc: error: Unable to allocate resources: Connection timed out" >&2; exit 1;; esac
 echo "salloc: Granted job allocation 4711" >&2
 """
@@ -152,6 +154,21 @@ def test_one_node_of_each_kind_of_a_chunk_makes_the_samples(slurm: Path):
     wanted["steps"].append({**wanted["steps"][0], "step": "sample"})
     sampled = {event["node"] for event in carry_out(wanted)[0] if event.get("content", {}).get("step") == "sample"}
     assert sampled == {"gpu001", "cpu001"}
+
+
+def test_a_limit_of_the_account_does_not_take_a_chunk_apart(slurm: Path):
+    found = carry_out(order(["limit1", "limit2", "limit3"]))[1]
+    assert slurm.read_text().count("salloc ") == 1
+    assert all("QOS policy" in found[f"limit{number}"]["refused"]["said"] for number in (1, 2, 3))
+
+
+def test_what_a_job_waited_for_is_kept(slurm: Path):
+    """Slurm gives the reason for a job that did not start, not salloc."""
+    program = slurm.parent / "bin/scontrol"
+    program.write_text("#!/bin/sh\necho 'JobId=8 JobState=PENDING Reason=Priority Dependency=(null)'\n")
+    program.chmod(0o755)
+    (slurm.parent / "bin/salloc").write_text("#!/bin/sh\necho 'salloc: Pending job allocation 8' >&2; exit 1\n")
+    assert carry_out(order(["n1"]))[1]["n1"]["refused"]["said"].endswith("\nReason=Priority")
 
 
 def test_an_answer_for_a_node_that_was_not_asked_does_not_count(slurm: Path, monkeypatch: pytest.MonkeyPatch):

@@ -294,6 +294,17 @@ def test_a_dry_run_prints_nodes_commands_time_and_gpu_hours():
     assert re.search(r"expected: \d+ s, \d+\.\d\d GPU-hours of 16 GPUs; at most \d+ minutes", text)
 
 
+def test_the_forecast_has_what_checks_usually_take_and_the_ceiling_is_slurms():
+    image = {"image": "/x.sqsh", "workload_image": "/w.sqsh", "workloads": ("nccl_tests",), "kind": "nvidia_h100"}
+    deep, standard = (settings.Settings(tier=tier, **image) for tier in ("deep", "standard"))
+    two = made([node("n1"), node("n2")], deep)
+    assert two.forecast > 610 and 16 * 610 / 3600 < two.gpu_hours < 16 * two.forecast / 3600 + 0.01
+    assert two.ceiling <= 180 * 60 and made([node("n1")], standard).ceiling == 60 * 60
+    alone, four = made([node("n1")], standard), made([node(f"n{i}", state="mixed") for i in range(4)], standard)
+    # The samples are made in one of the four allocations.
+    assert alone.forecast == four.forecast and alone.gpu_hours < four.gpu_hours < 4 * alone.gpu_hours
+
+
 def test_a_dry_run_prints_samples_and_groups_where_they_are_started():
     everything = settings.Settings(image="/x.sqsh", tier="standard", allow=("network",), chunk_size=2)
     text = plan.dry_run(made([node(f"n{number}") for number in range(1, 6)], everything), everything)
