@@ -64,8 +64,7 @@ def inputs(arguments: argparse.Namespace) -> tuple[settings.Site | None, setting
         for name, value in vars(arguments).items()
         if name.startswith("set_") and value is not None
     }
-    values: dict[str, Any] = {**(site.values if site else {}), **given}
-    return site, settings.make(values)
+    return settings.of_site(site, given)
 
 
 def progress_line(stream: Any) -> suite.Progress:

@@ -33,12 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def chosen(config: pytest.Config) -> tuple[settings.Site, settings.Settings]:
     """Return the site and its settings."""
-    site = settings.read_inventory(config.getoption("--inventory"))
-    values = dict(site.values)
-    for option, name in (("--tier", "tier"), ("--validate-image", "image")):
-        if config.getoption(option):
-            values[name] = config.getoption(option)
-    return site, settings.make(values)
+    read = settings.read_inventory(config.getoption("--inventory"))
+    options = (("--tier", "tier"), ("--validate-image", "image"))
+    given = {name: config.getoption(option) for option, name in options if config.getoption(option)}
+    site, made = settings.of_site(read, given)
+    return site or read, made
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -35,7 +35,7 @@ def run(site: Site | None, settings: Settings, limit: Iterable[str], progress: A
     }
     if not entries:
         raise CannotStart("none of these checks can be made over ssh: they need a job")
-    roster = survey.limited([_node(name) for name in site.compute], limit)
+    roster = survey.with_runtimes(survey.limited([_node(name) for name in site.compute], limit), site.runtimes)
     nonce, started = secrets.token_hex(4), time.time()
     hosts: dict[str, dict[str, Any]] = {}
     with ThreadPoolExecutor(PARALLEL) as pool:

@@ -63,6 +63,7 @@ def judge(
             continue
         profile = kind_of[name]
         fleet = fleets[profile.kind, node["role"]]
+        own = {**settings, "runtimes": node["runtimes"]} if "runtimes" in node else settings
         others = {check: record.get("observed") for check, record in host["checks"].items()}
         for check, entry in entries.items():
             if (entry.check.step == "submit") != (node["role"] == "login"):
@@ -70,7 +71,7 @@ def judge(
             record = host["checks"].get(check)
             context = Context(
                 node=name, profile=profile, slurm=node, steps=host["steps"], others=others,
-                fleet=fleet.get(check, {}), sample=samples.get(_alike(node, profile), ""), settings=settings,
+                fleet=fleet.get(check, {}), sample=samples.get(_alike(node, profile), ""), settings=own,
                 cluster=cluster, received=record.get("received") if record else None,
             )  # fmt: skip
             found[check] = _verdict(entry, host, record, context)

@@ -20,6 +20,8 @@ from validate.probing import CONTAINER_START
 
 PREFIX = "validate_"
 ESCAPES = ("allow", "warn", "refuse")
+# Components of which site.yml installs one where nothing else is said (<component>_state).
+RUNTIMES = ("enroot", "pyxis", "docker", "apptainer")
 # Roughly what one salloc or srun can start at once without the launch itself failing (32 to 64).
 CHUNK_LIMIT = 64
 
@@ -122,13 +124,28 @@ def convert(value: Any, default: Any) -> Any:
 
 @dataclass(frozen=True)
 class Site:
-    """What an inventory says: hosts by group, the `validate_…` values, and every host's variables."""
+    """What an inventory says: hosts by group, the `validate_…` values, and every host's variables.
+
+    ``runtimes`` are what each host is to have, empty where validate_runtimes says it of all of them.
+    """
 
     compute: tuple[str, ...]
     login: tuple[str, ...]
     values: Mapping[str, Any]
     variables: Mapping[str, Mapping[str, Any]]
     controller: tuple[str, ...] = ()
+    runtimes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+def of_site(site: Site | None, given: Mapping[str, Any]) -> tuple[Site | None, Settings]:
+    """Return site and settings; ``given`` counts over the inventory, whose states say what is installed."""
+    if site is None:
+        return None, make(given)
+    values = {**site.values, **given}
+    if "runtimes" in values:
+        return dataclasses.replace(site, runtimes={}), make(values)
+    anywhere = {name for names in site.runtimes.values() for name in names}
+    return site, make({**values, "runtimes": [name for name in RUNTIMES if name in anywhere]})
 
 
 def read_inventory(path: str) -> Site:
@@ -162,7 +179,11 @@ def site_of(listing: Mapping[str, Any], path: str) -> Site:
     values = {
         name[len(PREFIX) :]: value for name, value in variables.get(login[0], {}).items() if name.startswith(PREFIX)
     }
-    return Site(tuple(compute), tuple(login), values, variables, tuple(members(listing, "controller")))
+    runtimes = {
+        host: tuple(name for name in RUNTIMES if variables.get(host, {}).get(f"{name}_state", "present") == "present")
+        for host in (*compute, *login)
+    }
+    return Site(tuple(compute), tuple(login), values, variables, tuple(members(listing, "controller")), runtimes)
 
 
 def members(listing: Mapping[str, Any], group: str) -> list[str]:

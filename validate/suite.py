@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from validate import collect, kinds, plan, reading, results, session, survey
@@ -26,12 +26,14 @@ STANDIN = "standin"
 class Target:
     """What is to be accepted: submit hosts, the first of which submits; the inventory's nodes, None without one.
 
-    ``operator`` is the first submit host as the account that drains and resumes.
+    ``operator`` is the first submit host as the account that drains and resumes, ``runtimes`` are what the inventory
+    installs on each host.
     """
 
     submits: tuple[session.Submit, ...]
     inventory: tuple[str, ...] | None
     operator: session.Submit
+    runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,7 +56,7 @@ def target(site: Site | None, settings: Settings) -> Target:
     hosts = tuple(session.submit_host(name, site.variables.get(name, {}), settings.user) for name in site.login)
     first = site.login[0]
     operator = session.submit_host(first, site.variables.get(first, {}), settings.operator)
-    return Target(hosts, site.compute, operator)
+    return Target(hosts, site.compute, operator, site.runtimes)
 
 
 def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Prepared:
@@ -88,7 +90,9 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
         {"name": host.name, "role": "login", "in_slurm": False, "gpus": 0, "unusable": "", "state": "login"}
         for host in where.submits
     ]
-    return Prepared(settings, where, entries, logins + nodes, cluster, plan.make(nodes, entries, settings))
+    roster = survey.with_runtimes(logins + nodes, where.runtimes)
+    computes = [entry for entry in roster if entry["role"] == "compute"]
+    return Prepared(settings, where, entries, roster, cluster, plan.make(computes, entries, settings))
 
 
 def ask(host: session.Submit) -> dict[str, Any]:

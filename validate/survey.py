@@ -134,6 +134,13 @@ def expected(found: list[dict[str, Any]], inventory: Iterable[str] | None) -> tu
     return list(chosen.values()), sorted({node["name"] for node in found} - set(chosen))
 
 
+def with_runtimes(roster: Iterable[Mapping[str, Any]], runtimes: Mapping[str, Iterable[str]]) -> list[dict[str, Any]]:
+    """Return the roster with what the inventory installs on each host, which it may name in full and Slurm in short."""
+    short = {name.partition(".")[0]: names for name, names in runtimes.items()}
+    found = ((entry, runtimes.get(entry["name"], short.get(entry["name"]))) for entry in roster)
+    return [{**entry, **({"runtimes": list(names)} if names is not None else {})} for entry, names in found]
+
+
 def limited(nodes: list[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
     """Return only the nodes that are named; CannotStart for a name that no node has."""
     wanted = list(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -21,8 +22,11 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 @pytest.fixture(scope="session")
 def site_settings(pytestconfig: pytest.Config) -> Settings:
-    """What the site says."""
-    return chosen(pytestconfig)[1]
+    """What the site says of this host."""
+    site, settings = chosen(pytestconfig)
+    return dataclasses.replace(
+        settings, runtimes=site.runtimes.get(pytestconfig.getoption("--drill"), settings.runtimes)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -155,8 +155,6 @@ def prepare(
     if distribution == "rocky":
         # Nor does one of their repositories hold Docker.
         variables["docker_state"] = "unmanaged"
-    optional = [name for name in ("docker", "apptainer") if variables.get(f"{name}_state", "present") == "present"]
-    variables["validate_runtimes"] = ["enroot", "pyxis", *optional]
     # The stand-in for the toolkit is made for apt.
     if refused or distribution == "rocky":
         return sources, {**variables, **gpu_tools.unmanaged()}

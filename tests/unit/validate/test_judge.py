@@ -289,6 +289,13 @@ def test_a_sample_that_broke_on_one_node_is_not_missed_on_the_others(document, v
     assert verdict(document, "gpu002", "I-04").observed == "tried on gpu001, a node of the same kind"
 
 
+def test_a_host_is_judged_by_what_the_inventory_installs_on_it(document, verdict):
+    document["roster"][1]["runtimes"] = ["enroot", "pyxis", "docker"]
+    document["roster"][2]["runtimes"] = ["enroot", "pyxis"]
+    assert verdict(document, "gpu001", "N-05").observed == "not found: docker"
+    assert verdict(document, "gpu002", "N-05").status == PASS
+
+
 def test_a_failure_needs_evidence():
     with pytest.raises(ValueError, match="what was observed"):
         failed("", "something")

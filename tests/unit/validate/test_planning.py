@@ -75,6 +75,22 @@ def test_an_inventory_without_nodes_is_refused():
         settings.site_of({"compute": {"hosts": ["n1"]}}, "x")
 
 
+def test_what_is_installed_follows_the_states_of_each_host_and_an_explicit_list_wins():
+    listing = {
+        "compute": {"hosts": ["n1", "n2.example.org"]}, "login": {"hosts": ["l1"]},
+        "_meta": {"hostvars": {"n1": {"docker_state": "unmanaged"}, "n2.example.org": {"apptainer_state": "absent"}}},
+    }  # fmt: skip
+    site, found = settings.of_site(settings.site_of(listing, "x"), {})
+    assert found.runtimes == ("enroot", "pyxis", "docker", "apptainer")
+    roster = survey.with_runtimes([node("l1"), node("n1"), node("n2"), node("n3")], site.runtimes)
+    assert [entry.get("runtimes") for entry in roster] == [
+        list(settings.RUNTIMES), ["enroot", "pyxis", "apptainer"], ["enroot", "pyxis", "docker"], None,
+    ]  # fmt: skip
+    site, found = settings.of_site(settings.site_of(listing, "x"), {"runtimes": "enroot"})
+    assert (dict(site.runtimes), found.runtimes) == ({}, ("enroot",))
+    assert settings.of_site(None, {})[1].runtimes == ("enroot", "pyxis")
+
+
 def test_a_group_includes_its_childrens_hosts_once():
     listing = {"compute": {"children": ["a", "b"]}, "a": {"hosts": ["n1", "n2"]}, "b": {"hosts": ["n2", "n3"]}}
     assert settings.members(listing, "compute") == ["n1", "n2", "n3"]
