@@ -42,7 +42,12 @@ def parser() -> argparse.ArgumentParser:
 
 def add_options(run: argparse.ArgumentParser) -> None:
     """Add what a run may be told; each option replaces the variable validate_<name> of the inventory."""
-    run.add_argument("--inventory", "-i", help="Ansible inventory; without one this host submits")
+    run.add_argument(
+        "--inventory",
+        "-i",
+        action="append",
+        help="Ansible inventory, several times for several; none: this host submits",
+    )
     run.add_argument("--limit", "-l", default="", help="only these nodes, separated by commas")
     for name, text in (
         ("tier", "quick, standard or deep"), ("image", "image of the container step, best a .sqsh that all nodes see"),
@@ -58,7 +63,7 @@ def add_options(run: argparse.ArgumentParser) -> None:
 
 def inputs(arguments: argparse.Namespace) -> tuple[settings.Site | None, settings.Settings]:
     """Return the site and the settings of a command line."""
-    site = settings.read_inventory(arguments.inventory) if arguments.inventory else None
+    site = settings.read_inventory(*arguments.inventory) if arguments.inventory else None
     given = {
         name.removeprefix("set_"): value
         for name, value in vars(arguments).items()
@@ -97,8 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
         document = tending.run(prepared, arguments.drain, arguments.resume, progress)
     else:
         document = suite.run(prepared, progress)
-    document["history"] = history.load(arguments.output)
-    return finish(results.judged(document), arguments.output, history.save)
+    return finish(remembering(document, arguments.output), arguments.output, history.save)
+
+
+def remembering(document: dict[str, Any], output: Path) -> results.Judged:
+    """Return a run judged beside the earlier ones of its output directory; to be finished with ``history.save``."""
+    return results.judged({**document, "history": history.load(output)})
 
 
 def finish(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from validate import catalogue, results, settings, suite
-from validate.command import OUTPUT, finish, progress_line
+from validate import catalogue, history, results, settings, suite
+from validate.command import OUTPUT, finish, progress_line, remembering
 from validate.errors import CannotStart
 from validate.model import Verdict
 from validate.report.terminal import explain
@@ -22,18 +22,18 @@ JUDGED = pytest.StashKey[results.Judged]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what a run needs; the site's other settings are the validate_ variables of its inventory."""
     group = parser.getgroup("validate", "acceptance of a cluster")
-    group.addoption("--inventory", default="inventories/sandbox", help="Ansible inventory of the cluster")
+    group.addoption("--inventory", action="append", help="Ansible inventory of the cluster [inventories/sandbox]")
     group.addoption("--results", type=Path, help="judge these stored results instead of running anything")
     group.addoption("--tier", choices=("quick", "standard", "deep"), help="which checks")
     group.addoption("--validate-image", help="image of the container step")
-    group.addoption("--drill", metavar="HOST", help="look closely at this host; with pytest validate/drilldown")
+    group.addoption("--drill", metavar="HOST", help="look closely at this host instead of head and login nodes")
     group.addoption("--drill-over", choices=("slurm", "ssh"), default="slurm", help="how a compute node is reached")
     group.addoption("--validate-output", type=Path, default=Path(OUTPUT), help="directory of the reports")
 
 
 def chosen(config: pytest.Config) -> tuple[settings.Site, settings.Settings]:
     """Return the site and its settings."""
-    read = settings.read_inventory(config.getoption("--inventory"))
+    read = settings.read_inventory(*(config.getoption("--inventory") or ["inventories/sandbox"]))
     options = (("--tier", "tier"), ("--validate-image", "image"))
     given = {name: config.getoption(option) for option, name in options if config.getoption(option)}
     site, made = settings.of_site(read, given)
@@ -69,12 +69,25 @@ def judged(pytestconfig: pytest.Config) -> results.Judged:
         else:
             site, site_settings = chosen(pytestconfig)
             prepared = suite.prepare(suite.target(site, site_settings), site_settings)
-            found = results.judged(suite.run(prepared, progress_line(sys.stderr)))
-            finish(found, pytestconfig.getoption("--validate-output"))
+            output = pytestconfig.getoption("--validate-output")
+            found = remembering(suite.run(prepared, progress_line(sys.stderr)), output)
+            finish(found, output, history.save)
     except CannotStart as error:
         pytest.exit(f"validate: could not start: {error}", returncode=3)
     pytestconfig.stash[JUDGED] = found
     return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give the command's exit code where nothing but the run's own items failed: 2 for what was only not measured."""
+    found = session.config.stash.get(JUDGED, None)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if found is None or reporter is None or session.exitstatus != pytest.ExitCode.TESTS_FAILED:
+        return
+    others = [item.nodeid for item in (*reporter.stats.get("failed", ()), *reporter.stats.get("error", ()))]
+    if all("test_acceptance.py::" in name for name in others):
+        session.exitstatus = found.exit_code or pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

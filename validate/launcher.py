@@ -40,6 +40,8 @@ ANYWHERE = re.compile(
     r"violates accounting/QOS policy|MaxJobCount limit|QOS usage threshold|Reason=(?:QOS|Assoc)|Invalid account|"
     r"[Ii]nvalid partition|Invalid qos|group not permitted|Required partition not available"
 )
+# Idle nodes that others' jobs are to have next are not given one by one either.
+WAITING = "Reason=Priority"
 NAMED = re.compile(r"failed on node (\S+?):|error: (?:Node failure on )(\S+)")
 
 
@@ -110,8 +112,8 @@ class Launcher:
         """Allocate these nodes and run all steps on them; a chunk that is refused is taken apart once."""
         job, said, seconds = self._allocate(nodes, chunk["options"])
         if not job:
-            if len(nodes) > 1 and first and not ANYWHERE.search(said):
-                for part in self._apart(nodes):
+            if len(nodes) > 1 and first and not ANYWHERE.search(said) and (parts := self._apart(nodes, said)):
+                for part in parts:
                     self._chunk(part, chunk, first=len(part) > 1 and len(part) < len(nodes))
                 return
             for node in nodes:
@@ -148,13 +150,13 @@ class Launcher:
         found = re.search(r"\sReason=(\S+)", out)
         return f"\nReason={found.group(1)}" if found and found.group(1) != "None" else ""
 
-    def _apart(self, nodes: list[str]) -> list[list[str]]:
-        """Return the nodes that are idle as one part, and every other one alone."""
+    def _apart(self, nodes: list[str], said: str) -> list[list[str]]:
+        """Return the nodes that are idle as one part, and every other one alone; none where that would not help."""
         code, out, _err = self.processes.ask(["sinfo", "-hN", "-o", "%N %T", f"--nodes={','.join(nodes)}"], 20)
         states = dict(line.split()[:2] for line in out.splitlines() if len(line.split()) > 1) if code == 0 else {}
         idle = [node for node in nodes if states.get(node) == "idle"]
         if len(idle) == len(nodes):
-            return [[node] for node in nodes]
+            return [] if WAITING in said else [[node] for node in nodes]
         return [part for part in (idle, *([node] for node in nodes if node not in idle)) if part]
 
     def _refused(self, node: str, said: str) -> None:

@@ -167,13 +167,13 @@ def straggler_verdicts(document: Mapping[str, Any], profiles: Mapping[str, Profi
 
 
 def typical_start(hosts: Mapping[str, Any]) -> float | None:
-    """Return the median seconds in which a container started; None below eight nodes, too few to compare."""
+    """Return the median seconds in which a container started; None below three nodes, where it is nobody's."""
     seconds = [
         step["received"] - step["hello"]["began"]
         for host in hosts.values()
         if "hello" in (step := host["steps"].get("container", {}))
     ]
-    return statistics.median(seconds) if len(seconds) >= 8 else None
+    return statistics.median(seconds) if len(seconds) >= 3 else None
 
 
 def roster_verdicts(document: Mapping[str, Any]) -> list[Verdict]:

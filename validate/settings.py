@@ -148,8 +148,9 @@ def of_site(site: Site | None, given: Mapping[str, Any]) -> tuple[Site | None, S
     return site, make({**values, "runtimes": [name for name in RUNTIMES if name in anywhere]})
 
 
-def read_inventory(path: str) -> Site:
-    """Return what an Ansible inventory says; CannotStart where it cannot be read or names no node."""
+def read_inventory(*paths: str) -> Site:
+    """Return what Ansible inventories say together; CannotStart where they cannot be read or name no node."""
+    path = ", ".join(paths)
     # That of the environment whose Python runs, which need not be on PATH.
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     program = shutil.which("ansible-inventory", path=search)
@@ -158,7 +159,8 @@ def read_inventory(path: str) -> Site:
             f"the inventory {path} cannot be read: ansible-inventory is neither beside {sys.executable} nor on PATH; "
             "run `make venv` and `. .venv/bin/activate`, or give no inventory on a host that submits"
         )
-    done = subprocess.run([program, "--inventory", path, "--list"], capture_output=True, text=True, check=False)
+    words = [program, *(f"--inventory={one}" for one in paths), "--list"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     try:
         listing = json.loads(done.stdout) if done.returncode == 0 else None
     except ValueError:

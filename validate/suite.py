@@ -71,7 +71,8 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
         # Without munge this host cannot even ask, whatever the controller does.
         look = f"munge on {host}" if re.search("munge", said, re.IGNORECASE) else "slurmctld on the controller"
         raise CannotStart(
-            f"Slurm's controller does not answer {host}: {said}\nsystemctl status {look}; nothing was run"
+            f"Slurm's controller does not answer {host}: {said}\nsystemctl status {look}; nothing was run; "
+            "with an inventory, --over ssh looks at the nodes and the controllers without Slurm"
         )
     everything = survey.roster(answers["nodes"]["stdout"])
     nodes, more = survey.expected(everything, where.inventory)

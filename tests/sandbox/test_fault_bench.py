@@ -28,6 +28,13 @@ REGISTRY = {"C-07", "C-16", "L-03", "A-05"}
 FAULTS = [fault for fault in bench.load("live") if EVERYTHING or fault.name in SAMPLE]
 
 
+@pytest.mark.skipif(not EVERYTHING, reason="make faults")
+def test_no_fault_is_left_out_of_the_whole_bench(sandbox: Sandbox) -> None:
+    """`make faults` on fewer nodes than a fault needs would seem to have tried it."""
+    few = [fault.name for fault in FAULTS if fault.content.get("nodes", 1) > len(sandbox.computes)]
+    assert few == [], f"{len(sandbox.computes)} compute nodes are too few for {', '.join(few)}: SANDBOX_COMPUTE"
+
+
 @pytest.fixture(scope="module")
 def image(sandbox: Sandbox) -> None:
     """The image of the container step, where every node sees it."""

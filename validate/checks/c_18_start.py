@@ -12,8 +12,8 @@ CHECK = Check(
     title="container start time",
     tier="quick",
     step="container",
-    cause="the image is not local, the disk is slow, or the driver is initialised on every start",
-    fix="time srun --container-image=… true on this node and on another; iostat -x 1",
+    cause="the image is not local, the disk is slow, a hook waits, or the driver is initialised on every start",
+    fix="time srun --container-image=… true on this node and on another; ls /etc/enroot/hooks.d; iostat -x 1",
     after=("C-01",),
 )
 

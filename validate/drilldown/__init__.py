@@ -1,1 +1,1 @@
-"""One host looked at closely, in testinfra's words: ``pytest validate/drilldown --drill NODE``."""
+"""Head and login nodes, or the one host of ``--drill``, looked at closely in testinfra's words: ``pytest validate``."""

@@ -1,4 +1,4 @@
-"""The host that is looked at: a compute node by a job, a head or login node over ssh."""
+"""The hosts that are looked at: a compute node by a job, head and login nodes over ssh."""
 
 from __future__ import annotations
 
@@ -16,40 +16,56 @@ from validate.settings import Settings
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Without a host to look at there is nothing here."""
-    return None if config.getoption("--drill") else True
+    """Stored results say nothing of the hosts of today."""
+    return True if config.getoption("--results") and not config.getoption("--drill") else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Look at the host that is named, else at every head and login node."""
+    if "looked_at" not in metafunc.fixturenames:
+        return
+    named = metafunc.config.getoption("--drill")
+    try:
+        site = chosen(metafunc.config)[0]
+    except (CannotStart, ValueError) as error:
+        pytest.exit(f"validate: could not start: {error}", returncode=3)
+    hosts = [named] if named else list(dict.fromkeys((*site.controller, *site.login)))
+    metafunc.parametrize("looked_at", hosts, scope="session")
 
 
 @pytest.fixture(scope="session")
-def site_settings(pytestconfig: pytest.Config) -> Settings:
+def site_settings(pytestconfig: pytest.Config, looked_at: str) -> Settings:
     """What the site says of this host."""
     site, settings = chosen(pytestconfig)
-    return dataclasses.replace(
-        settings, runtimes=site.runtimes.get(pytestconfig.getoption("--drill"), settings.runtimes)
-    )
+    return dataclasses.replace(settings, runtimes=site.runtimes.get(looked_at, settings.runtimes))
 
 
 @pytest.fixture(scope="session")
-def role(pytestconfig: pytest.Config) -> str:
+def role(pytestconfig: pytest.Config, looked_at: str) -> str:
     """The host's group: compute, login or controller."""
-    site, name = chosen(pytestconfig)[0], pytestconfig.getoption("--drill")
+    site = chosen(pytestconfig)[0]
     for group in ("compute", "controller", "login"):
-        if name in getattr(site, group):
+        if looked_at in getattr(site, group):
             return group
-    pytest.exit(f"validate: could not start: the inventory has no host {name}", returncode=3)
+    pytest.exit(f"validate: could not start: the inventory has no host {looked_at}", returncode=3)
 
 
 @pytest.fixture(scope="session")
-def host(pytestconfig: pytest.Config, role: str) -> Iterator[Host]:
-    """Testinfra's host."""
+def host(pytestconfig: pytest.Config, role: str, looked_at: str) -> Iterator[Host]:
+    """Testinfra's host; what only looks needs no account of its own on a controller, where users have none."""
     site, settings = chosen(pytestconfig)
-    name = pytestconfig.getoption("--drill")
+    name, user = looked_at, "" if role == "controller" else settings.user
     try:
         if role == "compute" and pytestconfig.getoption("--drill-over") == "slurm":
             submit = session.submit_host(site.login[0], site.variables.get(site.login[0], {}), settings.user)
             with backend.over_slurm(submit, name, settings) as found:
                 yield Host(found)
         else:
-            yield Host(backend.over_ssh(session.submit_host(name, site.variables.get(name, {}), settings.user)))
+            found = backend.over_ssh(session.submit_host(name, site.variables.get(name, {}), user))
+            done = found.run("true")
+            if done.rc != 0:
+                # Once, and not for every test after its own time-out.
+                pytest.fail(f"{name} is not reached over ssh: {done.stderr.strip()}")
+            yield Host(found)
     except CannotStart as error:
         pytest.exit(f"validate: could not start: {error}", returncode=3)

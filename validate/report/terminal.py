@@ -40,10 +40,24 @@ def render(judged: Judged) -> str:
         lines.append("")
     if len(own) > SHOWN:
         lines += [f"… and {len(own) - SHOWN} more hosts: the page has all of them", ""]
+    return "\n".join([*lines, *warnings(judged), *table(judged)])
+
+
+def warnings(judged: Judged) -> list[str]:
+    """Return what somebody should look at; cause and fix once for all nodes that have the same."""
+    alike: dict[tuple[str, str, str, str], list[Verdict]] = {}
     for verdict in judged.verdicts:
         if verdict.status == WARN:
-            lines.append(f"{verdict.node} {verdict.check} WARN {verdict.observed} (expected {verdict.expected})")
-    return "\n".join([*lines, *table(judged)])
+            alike.setdefault((verdict.check, verdict.cause, verdict.fix, verdict.who), []).append(verdict)
+    lines = []
+    for (_check, cause, fix, who), verdicts in alike.items():
+        lines += [
+            f"{verdict.node} {verdict.check} WARN {verdict.observed} (expected {verdict.expected})"
+            for verdict in verdicts[:SHOWN]
+        ]
+        lines += [f"… and {len(verdicts) - SHOWN} more hosts"] if len(verdicts) > SHOWN else []
+        lines += [f"    likely: {cause}", f"    fix:    {fix}    who: {who}"] if cause else []
+    return lines
 
 
 def shown(judged: Judged, node: str, common: set[tuple[str, str]]) -> list[Verdict]:

@@ -296,6 +296,14 @@ def test_a_host_is_judged_by_what_the_inventory_installs_on_it(document, verdict
     assert verdict(document, "gpu002", "N-05").status == PASS
 
 
+@pytest.mark.parametrize(("count", "status"), [(2, PASS), (3, WARN)])
+def test_a_slow_start_is_seen_among_three_nodes(document, verdict, count, status):
+    document["roster"] = document["roster"][: count + 1]
+    document["hosts"] = {entry["name"]: document["hosts"][entry["name"]] for entry in document["roster"]}
+    document["hosts"]["gpu001"]["steps"]["container"]["received"] += 40
+    assert verdict(document, "gpu001", "C-18").status == status
+
+
 def test_a_failure_needs_evidence():
     with pytest.raises(ValueError, match="what was observed"):
         failed("", "something")

@@ -167,8 +167,10 @@ def test_what_a_job_waited_for_is_kept(slurm: Path):
     program = slurm.parent / "bin/scontrol"
     program.write_text("#!/bin/sh\necho 'JobId=8 JobState=PENDING Reason=Priority Dependency=(null)'\n")
     program.chmod(0o755)
-    (slurm.parent / "bin/salloc").write_text("#!/bin/sh\necho 'salloc: Pending job allocation 8' >&2; exit 1\n")
-    assert carry_out(order(["n1"]))[1]["n1"]["refused"]["said"].endswith("\nReason=Priority")
+    pending = "#!/bin/sh\necho salloc >> $CALLS; echo 'salloc: Pending job allocation 8' >&2; exit 1\n"
+    (slurm.parent / "bin/salloc").write_text(pending)
+    found = carry_out(order(["gpu001", "gpu002"]))[1]
+    assert found["gpu002"]["refused"]["said"].endswith("\nReason=Priority") and slurm.read_text().count("salloc") == 1
 
 
 def test_an_answer_for_a_node_that_was_not_asked_does_not_count(slurm: Path, monkeypatch: pytest.MonkeyPatch):

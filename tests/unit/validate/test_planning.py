@@ -47,6 +47,10 @@ def test_the_program_of_the_running_python_reads_the_inventory(tmp_path, monkeyp
     program.write_text('#!/bin/sh\necho \'{"compute": {"hosts": ["n1"]}, "login": {"hosts": ["l1"]}}\'\n')
     program.chmod(0o755)
     assert settings.read_inventory("hosts.yml").compute == ("n1",)
+    program.write_text(
+        '#!/bin/sh\necho "{\\"compute\\": {\\"hosts\\": [\\"$*\\"]}, \\"login\\": {\\"hosts\\": [\\"l1\\"]}}"\n'
+    )
+    assert settings.read_inventory("a", "b").compute == ("--inventory=a --inventory=b --list",)
 
 
 def test_every_wrong_setting_is_named():

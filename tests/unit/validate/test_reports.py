@@ -9,13 +9,14 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.validate.conftest import cluster
-from validate import results
-from validate.command import main
+from validate import history, results
+from validate.command import main, remembering
 from validate.report import html, junit, lists, prometheus, terminal
 
 NASTY = 'he said "<b>no</b>" & \x00\x1b[31m </script><!-- \ufffe ]]> \\ \n end'
@@ -55,6 +56,44 @@ def test_the_bad_nodes_come_first_and_the_outcome_last(broken):
     assert lines[0] == "gpu002 FAIL"
     assert lines[-1] == "not accepted: a host failed"
     assert "11 hosts (10 nodes)" in lines[-2]
+
+
+def test_a_warning_has_its_cause_and_fix_once_for_all_that_have_it(document):
+    for name in ("gpu002", "gpu005"):
+        document["hosts"][name]["steps"]["container"]["received"] += 40
+    lines = terminal.render(results.judged(document)).splitlines()
+    assert [line.split()[:3] for line in lines[:2]] == [["gpu002", "C-18", "WARN"], ["gpu005", "C-18", "WARN"]]
+    assert "a hook waits" in lines[2] and lines[3].startswith("    fix:    time srun") and "likely" not in lines[4]
+
+
+@pytest.mark.parametrize(("broken", "code"), [(False, 2), (True, 1)])
+def test_pytest_ends_with_the_code_of_the_command(document, tmp_path, broken, code):
+    """A node that was not measured is no failed one."""
+    document["roster"][3].update(unusable="drained", reason="fan")
+    document["hosts"].pop("gpu003")
+    if broken:
+        document["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
+    (tmp_path / "results.json").write_text(results.text(document))
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "validate",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--results={tmp_path}/results.json",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    assert done.returncode == code == results.judged(document).exit_code, done.stdout + done.stderr
+    assert "gpu003" in done.stdout
+
+
+def test_a_run_is_judged_beside_the_earlier_ones_of_its_directory(document, tmp_path):
+    first = remembering(document, tmp_path)
+    assert first.document["history"] == {}
+    history.save(first, tmp_path)
+    assert set(remembering(document, tmp_path).document["history"]) == {f"gpu{number:03}" for number in range(1, 11)}
 
 
 def test_junit_is_well_formed_and_its_sums_are_its_cases(broken):
