@@ -512,7 +512,7 @@ DRAINED = (
     Rule(
         r"^Action:(Reboot|Replace)",
         "HyperPod was asked to {0} the instance",
-        "wait for it; the cluster's page in the SageMaker console says how far it is",
+        "wait for it, and do not resume it: the cluster's page in the SageMaker console says how far it is",
         "operator",
     ),
     Rule(

@@ -35,6 +35,9 @@ RESUME = "; then: scontrol update nodename={name} state=resume"
 REASONS = {
     "down": "bring it back: scontrol show node {name}; systemctl status slurmd on it" + RESUME,
     "drained": "mend what the reason says (scontrol show node {name})" + RESUME,
+    "invalid_reg": "on {name}: slurmd -C beside its line in slurm.conf, slurmd -G beside gres.conf; restart slurmd"
+    + RESUME,
+    "powered_down": "scontrol update nodename={name} state=power_up; the cloud's console where it does not come",
     "unknown to Slurm": "add it to slurm.conf, or take it out of the inventory",
     "not_responding": "systemctl status slurmd on the node; is it up?",
 }
@@ -173,7 +176,8 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stoppe
         reason = f": {node['reason']}{by}" if node.get("reason") else ""
         what = node["unusable"] if node["unusable"] == "unknown to Slurm" else f"Slurm: {node['unusable']}{reason}"
         rule = diagnosis.of(str(node.get("reason") or ""), causes.DRAINED) if node.get("in_slurm", True) else None
-        fix = (rule.fix + RESUME if rule else REASONS.get(node["unusable"], REASONS["drained"])).format(name=name)
+        fix = rule.fix if rule else REASONS.get(node["unusable"], "scontrol show node {name}")
+        fix = (fix if not rule or "resume" in fix else fix + RESUME).format(name=name)
         who = rule.who if rule else "operator"
         return Verdict(name, ANSWERED, NO_RESULT, what, expected, rule.cause if rule else what, fix, who)
     said = str(host["said"].get(step, "")).strip() if host is not None else ""

@@ -304,6 +304,28 @@ def test_a_slow_start_is_seen_among_three_nodes(document, verdict, count, status
     assert verdict(document, "gpu001", "C-18").status == status
 
 
+@pytest.mark.parametrize(
+    ("unusable", "reason", "cause", "fix"),
+    [
+        ("drained", "gres/gpu count reported lower than configured (7 < 8)", "fewer devices", "state=resume"),
+        ("invalid_reg", "Low socket*core*thread count, Low CPUs", "fewer CPUs", "on gpu001: slurmd -C"),
+        (
+            "drained",
+            "slipway-validate:N-12 no hook",
+            "an earlier run of this suite",
+            "--limit gpu001 --resume gives it back",
+        ),
+        ("drained", "disk swap", "Slurm: drained: disk swap", "mend what the reason says (scontrol show node gpu001)"),
+        ("powered_down", "", "Slurm: powered_down", "state=power_up"),
+    ],
+)
+def test_what_slurm_gives_as_reason_has_a_fix_of_its_own(document, verdict, unusable, reason, cause, fix):
+    document["roster"][1].update(unusable=unusable, reason=reason)
+    document["hosts"].pop("gpu001")
+    cell = verdict(document, "gpu001", "N-01")
+    assert cause in cell.cause and fix in cell.fix and cell.fix.count("resume") <= 1
+
+
 def test_a_failure_needs_evidence():
     with pytest.raises(ValueError, match="what was observed"):
         failed("", "something")
