@@ -89,6 +89,18 @@ def test_pytest_ends_with_the_code_of_the_command(document, tmp_path, broken, co
     assert "gpu003" in done.stdout
 
 
+@pytest.mark.parametrize(("options", "hosts"), [([], {"head1", "login1"}), (["--drill=gpu1"], {"gpu1"})])
+def test_head_and_login_nodes_are_looked_at_without_being_named(tmp_path, options, hosts):
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text("[controller]\nhead1\n[login]\nlogin1\n[compute]\ngpu1\n")
+    words = [sys.executable, "-m", "pytest", "validate/drilldown", "-q", "--collect-only", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*words, f"--inventory={inventory}", *options],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert set(re.findall(r"\[(?:.*-)?(head1|login1|gpu1)(?:-.*)?\]", done.stdout)) == hosts, done.stdout
+
+
 def test_a_run_is_judged_beside_the_earlier_ones_of_its_directory(document, tmp_path):
     first = remembering(document, tmp_path)
     assert first.document["history"] == {}
