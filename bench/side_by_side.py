@@ -53,11 +53,11 @@ class Pair:
         return asdict(self)
 
 
-def program(entries: Iterable[Entry]) -> str:
+def program(entries: Iterable[Entry]) -> list[str]:
     """Return the recorder with these checks, as one argument of python3."""
     sources = bundle.sources(bundle.PROBE, {entry.module: entry.source for entry in entries})
     sources["validate.recorder"] = (HERE / "recorder.py").read_text(encoding="utf-8")
-    return bundle.argument(bundle.program(sources, "validate.recorder:main"))
+    return bundle.arguments(bundle.program(sources, "validate.recorder:main"))
 
 
 def commands(acceptance: Acceptance, document: Mapping[str, Any]) -> list[str]:
@@ -66,7 +66,7 @@ def commands(acceptance: Acceptance, document: Mapping[str, Any]) -> list[str]:
     made = [check for check, record in document["hosts"][node]["checks"].items() if record["step"] == STEP]
     entries = list(chosen("quick", made).values())
     order = {"settings": document["settings"], "modules": [f"validate.checks.{entry.module}" for entry in entries]}
-    words = ["srun", "-N1", f"--nodelist={node}", "python3", "-I", "-c", program(entries), json.dumps(order)]
+    words = ["srun", "-N1", f"--nodelist={node}", "python3", "-I", "-c", *program(entries), json.dumps(order)]
     said = acceptance.bench.run(*acceptance.submit(*words))
     found: list[str] = json.loads(said.splitlines()[-1])
     return found

@@ -9,13 +9,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-# Linux refuses a longer single argument (MAX_ARG_STRLEN), and srun hands the probe on as one.
-ARGUMENT_LIMIT = 131_072
+# Linux refuses a longer single argument (131072 bytes: MAX_ARG_STRLEN, with its end), and srun hands the probe on so.
+ARGUMENT_LIMIT = 131_000
+# All of them may take a quarter of the stack that the account is given (execve(2)), of which some have but 2 MiB.
+LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
 PROBE = ("model", "framing", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
 LAUNCHER = ("framing", "step", "launcher")
 STEWARD = (*LAUNCHER, "drain", "steward")
 
+# Puts the program together again and leaves to it the arguments that are its own.
+STARTER = (
+    "import base64,sys,zlib;end=2+int(sys.argv[1]);packed=''.join(sys.argv[2:end]);del sys.argv[1:end];"
+    "exec(zlib.decompress(base64.b64decode(packed)))"
+)
 # Runs before anything else there: gives `import validate.x` the sources out of SOURCES.
 LOADER = """
 import importlib.abc, importlib.util, sys
@@ -48,13 +55,13 @@ def program(found: Mapping[str, str], entry: str) -> str:
     return f"{head}{LOADER}\nfrom {module} import {function}\n{function}()\n"
 
 
-def argument(text: str) -> str:
-    """Return a program as the one argument of ``python3 -I -c``; ValueError where it is too long for one."""
+def arguments(text: str) -> list[str]:
+    """Return a program as what stands between ``python3 -I -c`` and its own arguments; ValueError where it is too long."""
     packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
-    short = f"import base64,zlib;exec(zlib.decompress(base64.b64decode('{packed}')))"
-    if len(short) >= ARGUMENT_LIMIT:
+    if len(packed) > LIMIT:
         raise ValueError(
-            f"the probe has {len(short)} bytes and an argument may have {ARGUMENT_LIMIT}: "
+            f"the probe has {len(packed)} bytes, and a command may have {LIMIT}: "
             "choose fewer checks, or shorten the longest"
         )
-    return short
+    parts = [packed[at : at + ARGUMENT_LIMIT] for at in range(0, len(packed), ARGUMENT_LIMIT)]
+    return [STARTER, str(len(parts)), *parts]

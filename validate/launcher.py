@@ -76,7 +76,7 @@ class Launcher:
     def probe(self) -> None:
         """Run the probe on this very host."""
         step = {**self.order["step"], "nonce": self.order["nonce"], "name": self.order["name"]}
-        words = [sys.executable, "-I", "-c", self.order["program"], json.dumps(step)]
+        words = [sys.executable, "-I", "-c", *self.order["program"], json.dumps(step)]
         patience = Patience(launch=20, grace=20, total=step["seconds"] + 10)
         try:
             result = run(self.processes, words, [self.order["name"]], self.order["nonce"], patience, self._record)
@@ -233,7 +233,7 @@ class Launcher:
         scratch = self._scratch(job)
         order |= {"nonce": self.order["nonce"], "scratch": scratch, "began": round(time.time(), 3)}
         words = srun_words(job, nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
-        words += ["python3", "-I", "-c", self.order["program"], json.dumps(order)]
+        words += ["python3", "-I", "-c", *self.order["program"], json.dumps(order)]
         patience = Patience(step["launch"], step["grace"], step["launch"] + step["seconds"] + 10)
         return run(self.processes, words, nodes, self.order["nonce"], patience, self._record)
 

@@ -28,7 +28,7 @@ class Plan:
     chunks: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     unusable: list[str]
-    program: str
+    program: list[str]
     gpus: int
     nodes: int = 0
     tier: str = "quick"
@@ -80,10 +80,10 @@ def measurable(entries: Mapping[str, Entry], settings: Settings) -> dict[str, En
     return {name: entry for name, entry in entries.items() if all(may(need) for need in entry.check.needs)}
 
 
-def program_of(entries: Mapping[str, Entry]) -> str:
-    """Return the probe with these checks, as one argument."""
+def program_of(entries: Mapping[str, Entry]) -> list[str]:
+    """Return the probe with these checks, as arguments of ``python3 -I -c``."""
     checks = {entry.module: entry.source for entry in entries.values()}
-    return bundle.argument(bundle.program(bundle.sources(bundle.PROBE, checks), "validate.probe:main"))
+    return bundle.arguments(bundle.program(bundle.sources(bundle.PROBE, checks), "validate.probe:main"))
 
 
 def step_order(step: str, entries: Mapping[str, Entry], settings: Settings) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
         chunks=chunks,
         steps=steps,
         unusable=[node["name"] for node in nodes if node["unusable"]],
-        # A submit host gets a program of its own; a node's must fit into one argument.
+        # A submit host gets a program of its own.
         program=program_of({name: entry for name, entry in entries.items() if entry.check.step != "submit"}),
         gpus=sum(node["gpus"] for node in usable),
         nodes=len(usable),

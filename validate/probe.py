@@ -152,7 +152,7 @@ def _reap(child: int) -> None:
 
 
 def main() -> None:
-    """Run as ``python3 -c PROGRAM ORDER``: ORDER is JSON with nonce, step, checks, settings, scratch and seconds."""
+    """Run as ``python3 -c PROGRAM … ORDER``: ORDER is JSON with nonce, step, checks, settings, scratch and seconds."""
     order = json.loads(sys.argv[1])
     name = order.get("name") or os.environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
     stream = Stream(order["nonce"], name, int(os.environ.get("SLURM_PROCID", "0")))

@@ -44,6 +44,6 @@ def test_devices_and_programs_are_kept(tmp_path: Path) -> None:
 def test_it_is_sent_with_the_checks_and_prints_the_commands() -> None:
     entries = chosen("quick", ["N-08"])
     order = {"settings": {}, "modules": ["validate.checks.n_08_user_namespaces"]}
-    command = [sys.executable, "-I", "-c", side_by_side.program(entries.values()), json.dumps(order)]
+    command = [sys.executable, "-I", "-c", *side_by_side.program(entries.values()), json.dumps(order)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == ["unshare --user --map-root-user true", "cat /proc/sys/user/max_user_namespaces"]

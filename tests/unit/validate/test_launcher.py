@@ -79,7 +79,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def order(*chunks: list[str], launch: float = 3, seconds: float = 5, takes: float = 0) -> dict[str, Any]:
     planted = {"p_good": f"import time\ndef observe(node):\n    time.sleep({takes})\n    return 1\n"}
-    program = bundle.argument(bundle.program(bundle.sources(bundle.PROBE, planted), "validate.probe:main"))
+    program = bundle.arguments(bundle.program(bundle.sources(bundle.PROBE, planted), "validate.probe:main"))
     check = {"id": "P-01", "module": "validate.checks.p_good", "seconds": 1 + takes}
     step = {"step": "host", "checks": [check], "seconds": seconds, "settings": {}, "options": [], "launch": launch}
     return {
