@@ -56,7 +56,7 @@ def program(found: Mapping[str, str], entry: str) -> str:
 
 
 def arguments(text: str) -> list[str]:
-    """Return a program as what stands between ``python3 -I -c`` and its own arguments; ValueError where it is too long."""
+    """Return a program as what stands between ``python3 -I -c`` and its own arguments; raises ValueError."""
     packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
     if len(packed) > LIMIT:
         raise ValueError(

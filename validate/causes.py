@@ -351,7 +351,7 @@ REFUSED = (
         "operator",
     ),
     Rule(
-        r"Reason=Priority|insufficient priority",
+        r"Reason=(?:Priority|ReqNodeNotAvail, May be reserved for other job)|insufficient priority",
         "jobs of others come first in this partition, although the nodes are idle",
         "squeue --state=PENDING --sort=-p; use a reservation (validate_reservation), or a longer validate_immediate",
         "operator",

@@ -41,7 +41,7 @@ ANYWHERE = re.compile(
     r"[Ii]nvalid partition|Invalid qos|group not permitted|Required partition not available"
 )
 # Idle nodes that others' jobs are to have next are not given one by one either.
-WAITING = "Reason=Priority"
+WAITING = re.compile("Reason=(?:Priority|ReqNodeNotAvail, May be reserved for other job)")
 NAMED = re.compile(r"failed on node (\S+?):|error: (?:Node failure on )(\S+)")
 
 
@@ -148,7 +148,8 @@ class Launcher:
         _code, out, _err = self.processes.ask(["scontrol", "--oneliner", "show", "job", job], 10)
         Processes().ask(["scancel", "--quiet", job], 20)
         found = re.search(r"\sReason=(\S+)", out)
-        return f"\nReason={found.group(1)}" if found and found.group(1) != "None" else ""
+        # --oneliner has underscores for the blanks of a reason.
+        return f"\nReason={found.group(1).replace('_', ' ')}" if found and found.group(1) != "None" else ""
 
     def _apart(self, nodes: list[str], said: str) -> list[list[str]]:
         """Return the nodes that are idle as one part, and every other one alone; none where that would not help."""
@@ -156,7 +157,7 @@ class Launcher:
         states = dict(line.split()[:2] for line in out.splitlines() if len(line.split()) > 1) if code == 0 else {}
         idle = [node for node in nodes if states.get(node) == "idle"]
         if len(idle) == len(nodes):
-            return [] if WAITING in said else [[node] for node in nodes]
+            return [] if WAITING.search(said) else [[node] for node in nodes]
         return [part for part in (idle, *([node] for node in nodes if node not in idle)) if part]
 
     def _refused(self, node: str, said: str) -> None:

@@ -162,15 +162,20 @@ def test_a_limit_of_the_account_does_not_take_a_chunk_apart(slurm: Path):
     assert all("QOS policy" in found[f"limit{number}"]["refused"]["said"] for number in (1, 2, 3))
 
 
-def test_what_a_job_waited_for_is_kept(slurm: Path):
+# Recorded from scontrol 24.11.5 after salloc had given up.
+@pytest.mark.parametrize("reason", ["Priority", "ReqNodeNotAvail,_May_be_reserved_for_other_job"])
+def test_what_a_job_waited_for_is_kept(slurm: Path, reason: str):
     """Slurm gives the reason for a job that did not start, not salloc."""
     program = slurm.parent / "bin/scontrol"
-    program.write_text("#!/bin/sh\necho 'JobId=8 JobState=PENDING Reason=Priority Dependency=(null)'\n")
+    program.write_text(f"#!/bin/sh\necho 'JobId=8 JobState=CANCELLED Reason={reason} Dependency=(null)'\n")
     program.chmod(0o755)
     pending = "#!/bin/sh\necho salloc >> $CALLS; echo 'salloc: Pending job allocation 8' >&2; exit 1\n"
     (slurm.parent / "bin/salloc").write_text(pending)
     found = carry_out(order(["gpu001", "gpu002"]))[1]
-    assert found["gpu002"]["refused"]["said"].endswith("\nReason=Priority") and slurm.read_text().count("salloc") == 1
+    assert (
+        found["gpu002"]["refused"]["said"].endswith(f"\nReason={reason.replace('_', ' ')}")
+        and slurm.read_text().count("salloc") == 1
+    )
 
 
 def test_an_answer_for_a_node_that_was_not_asked_does_not_count(slurm: Path, monkeypatch: pytest.MonkeyPatch):
