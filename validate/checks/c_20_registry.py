@@ -1,4 +1,4 @@
-"""C-20: the registries that this run or docker takes images from answer the node."""
+"""C-20: the registries of the run's other images, and docker's mirrors, answer the node."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHECK = Check(
 
 SECONDS = 4
 HUB = "registry-1.docker.io"
-IMAGES = ("image", "plain_image", "newest_image", "workload_image")
+IMAGES = ("plain_image", "newest_image", "workload_image")
 
 
 def observe(node: Node) -> Any:
@@ -37,6 +37,8 @@ def observe(node: Node) -> Any:
     hosts = {host: "image" for host in map(registry_of, images) if host and (online or host != HUB)}
     for url in mirrors(node):
         hosts.setdefault(re.sub(r"^https?://|/.*$", "", url), "mirror")
+    # Of that one C-01 speaks; where it is another's, or none's, C-01 has nothing to do with these.
+    hosts.pop(registry_of(str(settings.get("image") or "")), None)
     plain = reading.enroot_settings(node).get("ENROOT_ALLOW_HTTP", "").lower() in ("y", "yes")
     return {host: [use, problem(host, plain or use == "mirror")] for host, use in hosts.items()}
 
@@ -87,7 +89,7 @@ def problem(host: str, plain: bool) -> str:
 def judge(observed: Any, context: Context) -> Finding:
     """Every one answers; a mirror may fail, because docker then asks the public registry itself."""
     if observed == {}:
-        return skipped("no image of this run comes from a registry, and docker has no mirror")
+        return skipped("no image of this run but C-01's comes from a registry, and docker has no mirror")
     bad = {host: [use, said] for host, (use, said) in observed.items() if said}
     said = "; ".join(f"{host}: {reason}" for host, (_use, reason) in bad.items())
     fix = CHECK.fix.replace("REGISTRY", next(iter(bad), ""))

@@ -75,7 +75,13 @@ def judge(observed: Any, context: Context) -> Finding:
     matches = [(name, NAME.match(last[name]) or IMAGE.match(last[name])) for name in observed["names"]]
     stale = [name for name, match in matches if match and match.group(1) not in observed["jobs"]]
     if stale:
-        return failed(f"{len(stale)} without a job: {', '.join(stale[:5])}", "none without a job")
+        images = all(IMAGE.match(last[name]) for name in stale)
+        return failed(
+            f"{len(stale)} without a job: {', '.join(stale[:5])}",
+            "none without a job",
+            "jobs that were killed leave the images behind that pyxis imported for them" if images else "",
+            "rm them in pyxis's runtime_path (plugstack.conf); clean up in the epilog" if images else "",
+        )
     # Only this run's job is on the node. What most nodes have belongs to the site.
     fleet = [seen.get("docker", ()) for seen in context.fleet.values() if isinstance(seen, dict)]
     usual = {

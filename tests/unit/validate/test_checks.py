@@ -240,7 +240,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("C-22", changed("C-22", code=1, stderr="[ERROR] No space left on device"), FAIL, "No space left"),
     ("C-22", changed("C-22", size=0, stderr="[ERROR] odd"), FAIL, "odd"),
     ("C-22", {"image": ""}, SKIP, "validate_online_image"),
-    ("C-20", {}, SKIP, "no image of this run"),
+    ("C-20", {}, SKIP, "no image of this run but"),
     ("C-20", {"head:5000": ["image", "Connection refused"]}, FAIL, "head:5000: Connection refused"),
     ("C-20", {"mirror": ["mirror", "HTTP 503"]}, WARN, "mirror: HTTP 503"),
     ("L-01", changed("L-01", names=["99.0.squashfs", "7.1.squashfs"]), FAIL, "1 without a job: 99.0.squashfs"),
@@ -727,6 +727,7 @@ def test_a_registry_that_refuses_answers_and_one_that_is_not_there_does_not(tmp_
     settings = {"image": "/x.sqsh", "online_image": "ubuntu"}
     (seen,) = c_20_registry.observe(Node(settings, root=str(tmp_path))).items()
     assert seen[0] == host and seen[1][0] == "mirror" and "refused" in seen[1][1]
+    assert c_20_registry.observe(Node({"image": f"{host}/x:1"}, root=str(tmp_path))) == {}
 
 
 def test_drift_is_observed_by_content_and_mode(tmp_path):
