@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -27,41 +28,49 @@ FIRST, NOBODY = 1000, 65534
 INTERVAL = 0.5
 # Shares of one core that count, and processor seconds before which a process may be about to end.
 SHARE, SECONDS = 0.5, 5.0
+# Of one process; several of an account are added up.
+LEAST = 0.05
 IN_A_JOB = re.compile(r"slurm|/job_\d+|/step_")
 
 
 def observe(node: Node) -> Any:
-    """Measure twice what every process used, and look at those that used much: account, command, cgroup."""
-    before, began = used(node), time.monotonic()
+    """Measure twice what the accounts' processes used or waited for, and look at those that want much."""
+    before, began = wanted(node), time.monotonic()
     time.sleep(INTERVAL)
-    after, elapsed = used(node), time.monotonic() - began
+    after, elapsed = wanted(node), time.monotonic() - began
     ours = set(family(node, os.getpid()))
     found = []
-    for (pid, start), ticks in after.items():
-        share = (ticks - before.get((pid, start), ticks)) / os.sysconf("SC_CLK_TCK") / elapsed
-        seconds = ticks / os.sysconf("SC_CLK_TCK")
-        if share < 0.05 or seconds < SECONDS or pid in ours:
-            continue
-        uid = re.search(r"^Uid:\s*(\d+)", node.read(f"/proc/{pid}/status") or "", re.MULTILINE)
-        if not uid or not FIRST <= int(uid.group(1)) < NOBODY:
+    for (pid, start), seconds in after.items():
+        share = (seconds - before.get((pid, start), seconds)) / elapsed
+        if share < LEAST or seconds < SECONDS or pid in ours:
             continue
         if IN_A_JOB.search(node.read(f"/proc/{pid}/cgroup") or "") or stepped(node, pid):
             continue
+        uid = re.search(r"^Uid:\s*(\d+)", node.read(f"/proc/{pid}/status") or "", re.MULTILINE)
         command = (node.read(f"/proc/{pid}/cmdline") or "").replace("\0", " ").strip()[:80]
         found.append(
-            {"pid": pid, "account": account(int(uid.group(1))), "command": command, "share": round(share, 2),
-             "seconds": round(seconds)}
+            {"pid": pid, "account": account(int(uid.group(1))) if uid else "?", "command": command,
+             "share": round(share, 2), "seconds": round(seconds)}
         )  # fmt: skip
     return {"visible": node.path("/proc/1").is_dir(), "busy": found[:50]}
 
 
-def used(node: Node) -> dict[tuple[int, str], int]:
-    """Return process -> processor time (ticks); its start belongs to it, because numbers are used again."""
+def wanted(node: Node) -> dict[tuple[int, str], float]:
+    """Return an account's process -> processor seconds; its start belongs to it, because numbers are used again.
+
+    Where others keep the cores busy, a process that computes waits for one: that counts as well.
+    """
     found = {}
-    for path in node.path("/proc").glob("[0-9]*/stat"):
-        fields = (node.read(f"/proc/{path.parent.name}/stat") or "").rpartition(") ")[2].split()
+    for path in node.path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if not FIRST <= path.stat().st_uid < NOBODY:
+                continue
+        fields = (node.read(f"/proc/{path.name}/stat") or "").rpartition(") ")[2].split()
         if len(fields) > 19:
-            found[int(path.parent.name), fields[19]] = int(fields[11]) + int(fields[12])
+            used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            # Nanoseconds of the first thread: on a core, and waiting for one.
+            queued = [int(word) for word in (node.read(f"/proc/{path.name}/schedstat") or "").split()[:2]]
+            found[int(path.name), fields[19]] = max(used, sum(queued) / 1e9)
     return found
 
 

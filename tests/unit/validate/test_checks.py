@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import threading
+import types
 from pathlib import Path
 from typing import Any
 
@@ -682,6 +683,15 @@ def test_who_computes_outside_of_jobs_is_told_from_who_computes_in_one(tmp_path,
     for pid, parent, uid, group in tree:
         proc(tmp_path, pid, parent, 80_000, uid, group, "slurmstepd" if pid == 50 else "yes")
     monkeypatch.setattr(l_06_processes.time, "sleep", later)
+    owners = {str(tmp_path / f"proc/{pid}"): uid for pid, _parent, uid, _group in tree}
+    real = Path.stat
+
+    def stat(path: Path, **more: Any) -> Any:
+        if str(path) in owners:
+            return types.SimpleNamespace(st_uid=owners[str(path)], st_mode=real(path).st_mode)
+        return real(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stat)
     seen = l_06_processes.observe(Node(root=str(tmp_path)))
     assert seen["visible"] and [(one["pid"], one["command"]) for one in seen["busy"]] == [(60, "yes -x")]
 
