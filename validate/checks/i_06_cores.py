@@ -18,7 +18,7 @@ CHECK = Check(
     "cgroup.conf",
     fix="ConstrainCores=yes in cgroup.conf, TaskPlugin=task/affinity,task/cgroup; restart slurmd on this node",
     after=("C-01", "H-05", "N-07"),
-    seconds=70,
+    seconds=130,
 )
 
 
@@ -47,7 +47,7 @@ print(json.dumps({"given": given, "taken": cores()}))
 def observe(node: Node) -> Any:
     """Have a step of one core take all that it gets; the node's own cores are those of the step around it."""
     options = ["--exact", "--ntasks=1", "--cpus-per-task=1", "--mem=256M"]
-    output = node.contained(["python3", "-I", "-c", PROGRAM], options)
+    output = node.contained(["python3", "-I", "-c", PROGRAM], options, seconds=110)
     config = node.run(["scontrol", "show", "config"], 8).stdout
     try:
         answer = json.loads(output.stdout.strip().splitlines()[-1])
