@@ -15,7 +15,7 @@ CHECK = Check(
     step="container",
     cause="this node's slurmd runs without pyxis, so that the job ran on the node itself (pyxis#84)",
     fix="playbooks/site.yml installs it here, playbooks/reconfigure.yml has slurmd load it",
-    after=("N-33", "N-05", "N-08", "N-09", "N-10", "N-11", "N-12", "N-28", "N-30", "H-08"),
+    after=("N-33", "N-05", "N-06", "N-08", "N-09", "N-10", "N-11", "N-12", "N-28", "N-30", "H-08"),
 )
 
 

@@ -15,7 +15,8 @@ CHECK = Check(
     step="host",
     cause="an unattended upgrade or an interrupted install on this node",
     fix="playbooks/site.yml; hold the packages: apt-mark hold",
-    after=("N-05", "N-28"),
+    # The program makes its directories before it says anything.
+    after=("N-05", "N-28", "N-10"),
 )
 
 
