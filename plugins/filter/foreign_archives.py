@@ -21,8 +21,8 @@ author: [Slipway contributors]
 
 EXAMPLES = r"""
 - ansible.builtin.debug:
-    msg: "{{ ansible_facts['apt_archives'] | slipway.containers.foreign_archives('https://download.docker.com/linux/debian',
-      'trixie', 'amd64', '/etc/apt/sources.list.d/slipway-docker.sources', '/etc/apt/keyrings/slipway-docker.asc') }}"
+    msg: "{{ ansible_facts['apt_archives'] | slipway.containers.foreign_archives('https://archive.example.org',
+      'trixie', 'amd64', '/etc/apt/sources.list.d/slipway-x.sources', '/etc/apt/keyrings/slipway-x.asc') }}"
 """
 
 RETURN = r"""
