@@ -16,6 +16,7 @@ from ansible_collections.slipway.containers.plugins.module_utils import (
     inventory_files,
     preflight,
     preflight_cluster,
+    preflight_files,
     refusals,
 )
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line
@@ -126,7 +127,12 @@ class ActionModule(ActionBase):
                     role, variables, templar.template, self.state_on(role, variables)
                 )
                 if preflight_cluster.state_of(role, variables, templar.template) == "present":
-                    findings += refusals.judge(role, value_of, facts, self.exists)
+                    findings += refusals.judge(role, value_of, facts)
+                    # A value that is wrong is said already, and nothing can be made of it.
+                    if not any(finding.component == role.name for finding in findings):
+                        files = self.files_of(role, {**defaults, **role.data}, variables)
+                        mirror, machine = str(value_of("artifact_mirror") or ""), str(facts.get("architecture") or "")
+                        findings += preflight_files.judge(role, files, mirror, machine, self.exists)
             else:
                 findings.append(preflight.unknown_component(component, roles))
         problems = []
@@ -143,6 +149,14 @@ class ActionModule(ActionBase):
             if not any({**other, "component": ""} == {**problem, "component": ""} for other in problems):
                 problems.append(problem)
         return problems
+
+    def files_of(self, role: Role, data: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+        """Return the names of the files that this host is to get, of a role that says so."""
+        wanted = role.own("files_needed", "")
+        if not wanted:
+            return []
+        templar = self._templar.copy_with_new_env(available_variables={**trusted(data), **variables})
+        return [str(file["filename"]) for file in templar.template(trusted(wanted))]
 
     @staticmethod
     def exists(path: str) -> bool:

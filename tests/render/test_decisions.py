@@ -59,6 +59,7 @@ EXPRESSIONS = {
     "pyxis_is_here": "__pyxis_is_here",
     "enroot_install": "__enroot_install_needed",
     "apptainer_install": "__apptainer_install_needed",
+    "apptainer_files": "__apptainer_files_needed | map(attribute='filename') | list",
     "apptainer_surplus": "__apptainer_surplus_packages",
     "apptainer_starter": "__apptainer_managed_files | selectattr('path', 'search', 'starter-suid')"
     " | slipway.containers.differing_files(ansible_facts | combine({'originals': []}))",
@@ -221,7 +222,10 @@ NODES = {
     "number": runtimes("28.1-1"),
     "setuid": setuid("4755"),
     "setuid_lost": setuid("0755"),
+    "setuid_bare": node("Ubuntu", "24.04"),
     "userns": setuid("4755"),
+    "singularity": node("Ubuntu", "22.04", architecture="aarch64"),
+    "amazon": node("Amazon", "2023", os_family="RedHat"),
     "newer_runtimes": runtimes("99.0-1"),
     "older_runtimes": runtimes("0.9-1"),
 }
@@ -243,6 +247,7 @@ INPUTS = {
     "local": {"docker_log_driver": "local", "docker_log_options": {"max-size": "20m", "max-file": 5}},
     "data_root": {"docker_config": {"data-root": "/data/docker"}},
     "number": {"docker_version": 29},
+    "singularity": {"apptainer_flavor": "singularity-ce"},
     **{name: {"apptainer_mode": "setuid"} for name in NODES if name.startswith("setuid")},
     **{name: {"docker_version": "29.0"} for name in ("newer_runtimes", "older_runtimes")},
     "site": {f"{TOOLKIT}_repository_url": "https://mirror.example.org/$(ARCH)", f"{TOOLKIT}_repository_key": "KEY"},
@@ -329,6 +334,26 @@ def test_apptainers_setuid_program_is_there_where_it_is_wanted_only(decided: Dec
     assert (lost["path"], lost["mode"]) == (STARTER, "4755")
     assert decided["userns"]["apptainer_surplus"] == ["apptainer-suid"]
     assert decided["userns"]["apptainer_starter"] == [] == decided["bare"]["apptainer_surplus"]
+
+
+@pytest.mark.case("P7")
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        # The distribution has it, or the node.
+        ("bare", []),
+        ("dnf", []),
+        ("userns", []),
+        ("setuid", []),
+        ("setuid_bare", ["apptainer_1.5.3_amd64.deb", "apptainer-suid_1.5.3_amd64.deb"]),
+        ("older_runtimes", ["apptainer_1.5.3_amd64.deb"]),
+        ("newer_runtimes", []),
+        ("singularity", ["singularity-ce_4.5.1-jammy_arm64.deb"]),
+        ("amazon", ["apptainer-1.5.3-1.x86_64.rpm"]),
+    ],
+)
+def test_which_files_of_upstream_a_node_is_to_get(decided: Decided, name: str, files: list[str]) -> None:
+    assert decided[name]["apptainer_files"] == files
 
 
 def test_what_is_downloaded(decided: Decided) -> None:

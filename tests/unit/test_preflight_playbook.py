@@ -50,7 +50,7 @@ def test_every_package_and_path_that_a_role_refuses_is_looked_for(name: str, fam
     role = FAMILIES[family][name]
     packages = set(role.own("packages", []))
     for refusal in role.own("refusals", []):
-        packages.update(*(refusal.get(key, ()) for key in ("installed", "not_installed", "denied", "outdated")))
+        packages.update(*(refusal.get(key, ()) for key in ("installed", "not_installed", "denied")))
     conflicts = role.own("conflicts", [])
     packages |= {item["package"] for item in conflicts if "package" in item}
     paths = {item["path"] for item in conflicts if "path" in item}

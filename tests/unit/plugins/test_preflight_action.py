@@ -41,6 +41,19 @@ __toy_secret: !vault |
   $ANSIBLE_VAULT;1.1;AES256
 """,
     "roles/toy/tasks/main.yml": "[]\n",
+    "roles/mill/meta/argument_specs.yml": """
+argument_specs:
+  main:
+    options:
+      mill_state: {type: str, choices: [present, absent, unmanaged], default: present}
+      mill_version: {type: str, default: '2'}
+""",
+    "roles/mill/defaults/main.yml": "mill_state: present\nmill_version: '2'\n",
+    "roles/mill/vars/main.yml": """
+__mill_file: mill_{{ mill_version }}.deb
+__mill_files_needed: "{{ [{'filename': __mill_file}] if ansible_facts['distribution'] == 'Debian' else [] }}"
+""",
+    "roles/mill/tasks/main.yml": "[]\n",
     "site/hosts.yml": """
 all:
   children:
@@ -57,7 +70,8 @@ toy_number: "{{ [1, 2] | length }}"
 toy_path: "{{ toy_base }}/sub"
 toy_tokn: hunter2
 """,
-    "site/group_vars/compute.yml": "toy_version: '{{ toy_denied }}'\ntoy_denied: 1.0.1\n",
+    "site/group_vars/compute.yml": "toy_version: '{{ toy_denied }}'\ntoy_denied: 1.0.1\nmill_state: unmanaged\n",
+    "site/host_vars/node4.yml": "artifact_mirror: /nowhere\nmill_state: present\n",
     "site/host_vars/node2.yml": "toy_list: '{{ nowhere_defined }}'\ntoy_token: ['{{ nowhere_defined }}']\n",
     "extra.yml": "toy_base: [1]\n",
     "play.yml": """
@@ -67,7 +81,7 @@ toy_tokn: hunter2
   tasks:
     - name: Judge
       slipway.containers.preflight:
-        components: [toy, tory]
+        components: [toy, tory, mill]
         roles_path: "{{ playbook_dir }}/roles"
       vars:
         ansible_facts: {distribution: Debian, distribution_major_version: '12'}
@@ -146,6 +160,12 @@ def test_undefined_variables_are_named(judged: dict[str, Any]) -> None:
 
 def test_an_unmanaged_component_is_skipped(judged: dict[str, Any]) -> None:
     assert set(found(judged, "node3")) == {"components"}
+
+
+def test_a_file_that_a_host_is_to_get_and_the_mirror_lacks(judged: dict[str, Any]) -> None:
+    told = ("lacks /nowhere/mill_2.deb, which this host is to get", "site/host_vars/node4.yml:1")
+    assert found(judged, "node4")["artifact_mirror"] == told
+    assert "artifact_mirror" not in found(judged, "node1")
 
 
 def test_secrets_do_not_show(judged: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ import pytest
 from ansible_collections.slipway.containers.plugins.module_utils import refusals
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role
 
-TEXTS = {"variable": "toy_mode", "problem": "no: {found}; {file}", "allowed": "purge {names}"}
-VALUES = {"toy_mode": "setuid", "toy_version": "1.5", "artifact_mirror": "/mirror/"}
+TEXTS = {"variable": "toy_mode", "problem": "no: {found}", "allowed": "purge {names}"}
+VALUES = {"toy_mode": "setuid", "toy_version": "1.5"}
 FACTS = {
     "distribution": "Ubuntu",
     "distribution_version": "24.04",
@@ -19,14 +19,14 @@ FACTS = {
 }
 
 
-def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> list[Finding]:
+def judge(*declared: dict[str, Any]) -> list[Finding]:
     data = {
         "__toy_packages": ["toy"],
         "__toy_denied_versions": [{"version": "1.4", "reason": "it bites"}],
         "__toy_refusals": list(declared),
     }
     role = Role("toy", data=data)
-    return refusals.judge(role, {**VALUES, **values}.get, FACTS, lambda _path: exists)
+    return refusals.judge(role, VALUES.get, FACTS)
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,6 @@ def judge(*declared: dict[str, Any], exists: bool = False, **values: str) -> lis
         ({"not_installed": ["other"]}, True),
         ({"denied": ["toy", "other"]}, True),
         ({"denied": ["rival", "other"]}, False),
-        ({"outdated": {"toy": "toy_version"}}, True),
-        ({"outdated": {"other": "toy_version"}}, True),
-        ({"outdated": {"rival": "toy_version"}}, False),
-        ({"mirror_lacks": "toy_{toy_version}.deb"}, True),
         ({"installed": ["rival"], "architectures": ["aarch64"]}, False),
     ],
 )
@@ -58,20 +54,12 @@ def test_all_conditions_must_hold(condition: dict[str, Any], holds: bool) -> Non
 
 
 def test_the_texts_say_what_was_found() -> None:
-    found = judge({**TEXTS, "installed": ["rival", "other"], "mirror_lacks": "toy_{toy_version}.deb"})
-    assert found == [
-        Finding("toy", "toy_mode", '"setuid"', "no: toy 1.4-1, rival 3; /mirror/toy_1.5.deb", "purge rival")
-    ]
+    found = judge({**TEXTS, "installed": ["rival", "other"]})
+    assert found == [Finding("toy", "toy_mode", '"setuid"', "no: toy 1.4-1, rival 3", "purge rival")]
 
 
 def test_the_denied_package_is_named() -> None:
     assert [finding.allowed for finding in judge({**TEXTS, "denied": ["toy", "rival"]})] == ["purge toy"]
-
-
-@pytest.mark.parametrize("values", [{"artifact_mirror": ""}, {"artifact_mirror": "https://m"}])
-def test_only_a_directory_can_lack_a_file(values: dict[str, str]) -> None:
-    assert not judge({**TEXTS, "mirror_lacks": "x.deb"}, **values)
-    assert not judge({**TEXTS, "mirror_lacks": "x.deb"}, exists=True)
 
 
 def test_an_unknown_condition_is_no_condition_that_never_holds() -> None:
