@@ -24,9 +24,9 @@ def judge(role: Role, values: Mapping[str, Any]) -> list[Finding]:
     """Judge the inputs that have a form; one whose type is wrong is a finding already."""
     findings = []
     for name, form in role.own("forms", {}).items():
-        option = role.options[name]
-        if name not in values or faults_of(option, values[name]):
+        if name not in values or faults_of(role.options[name], values[name]):
             continue
+        option = role.options[name]
         shown = HIDDEN if is_secret(name, option) else show(values[name])
         findings += [
             Finding(role.name, name, shown, problem, allowed_of(option)) for problem in FORMS[form](values[name])
