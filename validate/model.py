@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Total = TypeVar("Total")
 
 PASS, WARN, FAIL, SKIP = "PASS", "WARN", "FAIL", "SKIP"
 # Not measured: another check failed first; the probe broke; nothing came back.
@@ -158,6 +160,7 @@ class Fleet(dict[str, Any]):
         """Begin without any answer."""
         super().__init__(*values)
         self.answers: dict[Any, tuple[dict[str, Opinion], int]] = {}
+        self.totals: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,16 @@ def compare(
     }  # fmt: skip
     split = {name: seen for name, seen in opinions.items() if name in known and not seen.count}
     return Beside(mine, other, split, nodes)
+
+
+def over(fleet: Mapping[str, Any], summary: Callable[[list[Any]], Total]) -> Total:
+    """Return a summary of what the nodes of a kind observed, made once for all of them; garbage is left out."""
+    totals = fleet.totals if isinstance(fleet, Fleet) else {}
+    key = getattr(summary, "__code__", summary)
+    if key not in totals:
+        totals[key] = summary([seen for seen in fleet.values() if isinstance(seen, dict)])
+    found: Total = totals[key]
+    return found
 
 
 def undecided(beside: Beside, fix: str, show: Callable[[Any], str] = str) -> Finding:

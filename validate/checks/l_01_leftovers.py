@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, errored, failed, passed, warned
+from validate.model import Check, Context, Finding, errored, failed, over, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -83,12 +84,7 @@ def judge(observed: Any, context: Context) -> Finding:
             "rm them in pyxis's runtime_path (plugstack.conf); clean up in the epilog" if images else "",
         )
     # Only this run's job is on the node. What most nodes have belongs to the site.
-    fleet = [seen.get("docker", ()) for seen in context.fleet.values() if isinstance(seen, dict)]
-    usual = {
-        name
-        for name in observed.get("docker", ())
-        if len(fleet) > 2 and 2 * sum(name in seen for seen in fleet) > len(fleet)
-    }
+    usual = over(context.fleet, usual_services)
     alone = [name for name in observed.get("docker", ()) if name not in usual]
     if alone:
         return warned(
@@ -99,3 +95,9 @@ def judge(observed: Any, context: Context) -> Finding:
             "site has --restart=always",
         )
     return passed(f"{len(observed['names'])} containers, none of a dead job" if observed["names"] else "none")
+
+
+def usual_services(fleet: list[Any]) -> set[str]:
+    """Return what docker runs on more than half of the nodes; of two nobody can say."""
+    counts = Counter(name for seen in fleet for name in set(seen.get("docker", ())))
+    return {name for name, count in counts.items() if len(fleet) > 2 and 2 * count > len(fleet)}

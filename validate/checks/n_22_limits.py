@@ -6,7 +6,7 @@ import resource
 import statistics
 from typing import Any
 
-from validate.model import Check, Context, Finding, compare, failed, passed, undecided
+from validate.model import Check, Context, Finding, compare, failed, over, passed, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -66,15 +66,14 @@ def judge(observed: Any, context: Context) -> Finding:
         other = ", ".join(f"{name} {observed[name]}" for name in names)
         return failed(other, f"{wanted}, {beside.on}", "this slurmd was started with other limits", RESTART)
     # The kernel's own limit follows the memory, which is not quite the same on nodes of a kind.
-    counts = [processes(seen) for seen in context.fleet.values() if isinstance(seen, dict)]
-    usual = statistics.median(count if count != INFINITE else float("inf") for count in counts) if counts else 0
+    usual, count = over(context.fleet, usual_processes)
     own_count = observed.get("nproc", INFINITE)
     # Of two, the median lies between both.
-    if own_count != INFINITE and own_count < usual / (2 if len(counts) > 2 else 1.5):
+    if own_count != INFINITE and own_count < usual / (2 if count > 2 else 1.5):
         wanted = "unlimited" if usual == float("inf") else f"{usual:.0f}"
         return failed(
             f"nproc {own_count}",
-            f"nproc {wanted}, the median of {len(counts)} nodes",
+            f"nproc {wanted}, the median of {count} nodes",
             "this slurmd was started with other limits",
             RESTART,
         )
@@ -102,3 +101,10 @@ def compared(seen: Any) -> dict[str, int]:
 def processes(seen: Any) -> int:
     """Return the limit of processes; older results have none, which is no limit."""
     return int(seen.get("nproc", INFINITE))
+
+
+def usual_processes(fleet: list[Any]) -> tuple[float, int]:
+    """Return the median of the nodes' limits of processes, and of how many."""
+    counts = [processes(seen) for seen in fleet]
+    known = [float("inf") if count == INFINITE else float(count) for count in counts]
+    return statistics.median(known) if known else 0.0, len(known)

@@ -6,7 +6,7 @@ import re
 import statistics
 from typing import Any
 
-from validate.model import Check, Context, Finding, errored, passed, skipped, warned
+from validate.model import Check, Context, Finding, errored, over, passed, skipped, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -46,10 +46,15 @@ def judge(observed: Any, context: Context) -> Finding:
     if observed["rate"] is None:
         return errored(observed["said"].strip() or "dd said nothing")
     said = f"{observed['rate']:g} MB/s" + ("" if observed["direct"] else " through the cache")
-    rates = [seen["rate"] for seen in context.fleet.values() if isinstance(seen, dict) and seen.get("rate")]
-    if len(rates) < NODES:
+    usual, count = over(context.fleet, usual_rate)
+    if count < NODES:
         return passed(f"{said}; too few nodes alike to compare")
-    usual = statistics.median(rates)
     if observed["rate"] < SHARE * usual:
-        return warned(said, f"about {usual:g} MB/s, as on {len(rates)} nodes")
+        return warned(said, f"about {usual:g} MB/s, as on {count} nodes")
     return passed(said)
+
+
+def usual_rate(fleet: list[Any]) -> tuple[float, int]:
+    """Return the median of the nodes' rates (MB/s), and of how many."""
+    rates = [seen["rate"] for seen in fleet if seen.get("rate")]
+    return statistics.median(rates) if rates else 0.0, len(rates)
