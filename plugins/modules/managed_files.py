@@ -88,6 +88,7 @@ missing:
   returned: always
 """
 
+import os
 import tempfile
 from typing import Any
 
@@ -134,11 +135,14 @@ def validate(module: AnsibleModule, managed: ManagedFile) -> None:
     command = managed.declared["validate"]
     if not command or not module.get_bin_path(command[0]) or managed.before == managed.after:
         return
-    with tempfile.NamedTemporaryFile(dir=module.tmpdir, suffix=".conf") as stream:
-        stream.write(managed.after.encode("utf-8", "surrogateescape"))
-        stream.flush()
-        code, out, error = module.run_command([stream.name if word == "{}" else word for word in command])
-        told = " ".join((error.strip() or out.strip()).replace(stream.name, managed.path).split())
+    # A home of its own, in which a program may leave what it likes (Apptainer makes ~/.apptainer).
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as home:
+        path = os.path.join(home, "text")
+        with open(path, "wb") as stream:
+            stream.write(managed.after.encode("utf-8", "surrogateescape"))
+        words = [path if word == "{}" else word for word in command]
+        code, out, error = module.run_command(words, environ_update={"HOME": home})
+        told = " ".join((error.strip() or out.strip()).replace(path, managed.path).split())
     if code:
         raise Refusal(
             "%s would not be read by %s: %s. The file was left as it was: correct the value in the inventory."

@@ -378,3 +378,15 @@ def test_a_text_that_its_program_refuses_is_not_written(keep: Run, root: Path) -
 def test_a_program_that_is_not_there_is_not_asked(keep: Run, root: Path) -> None:
     declared = {"path": str(root / "etc/x.conf"), **CHECKED, "validate": ["no-such-program", "{}"]}
     assert keep(settings={"A": "'open"}, **declared)["changed"]
+
+
+def test_a_program_that_is_asked_leaves_nothing(keep: Run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root / "home"))
+    (root / "home").mkdir()
+    program = root / "program"
+    program.write_text('#!/bin/sh\nmkdir "$HOME/.left" && grep -q "A 1" "$1"\n')
+    program.chmod(0o755)
+    declared = {"path": str(root / "etc/x.conf"), "state": "settings", "validate": [str(program), "{}"]}
+    assert keep(settings={"A": "1"}, **declared)["changed"]
+    assert keep(settings={"A": "2"}, **declared)["failed"]
+    assert not (root / "home/.left").exists()
