@@ -24,7 +24,7 @@ OLD = {"packages": {"docker": [{"version": "19.03.1-1"}]}}
 def judge(facts: dict[str, Any], source: str) -> list[Finding]:
     role = read_roles(ROLES, facts["os_family"])["docker"]
     inputs = {**role.defaults, "docker_source": source}
-    found = refusals.judge(role, inputs.get, facts, lambda path: False)
+    found = refusals.judge(role, inputs.get, facts)
     return [
         *found,
         *preflight.judge_component(role, {**inputs, "ansible_facts": facts}, lambda value: value, {*inputs}),
