@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ CHECK = Check(
     fix="--container-save needs a path that exists on the node; df -h",
     after=("C-01",),
     seconds=310,
+)
+
+
+# Upstream's enroot 4.1.2: what it mounts /dev on is its own directory of mode 0000, which its export then reads.
+NO_DEVICES = (
+    "the image has no directory /dev, so that enroot made one that the account cannot read, and cannot export it",
+    "choose an image that has an empty /dev (validate_image), as all do that docker built",
+    "user",
 )
 
 
@@ -38,6 +47,13 @@ def judge(observed: Any, context: Context) -> Finding:
     """A squashfs file."""
     if observed["code"] != 0:
         return failed(observed["stderr"].strip()[-400:] or f"exit code {observed['code']}", "saved")
+    # Slurm takes a job whose container could not be saved for a good one.
+    if not observed["size"]:
+        lines = [line.partition("pyxis: ")[2].strip() for line in observed["stderr"].splitlines() if "pyxis: " in line]
+        said = [line for line in lines if re.search("denied|rror|annot|failed to export", line)]
+        if any("/dev'" in line and "denied" in line for line in said):
+            return failed(said[0], "saved", *NO_DEVICES)
+        return failed("; ".join(said[-2:]) or "no file, and no word of it", "saved")
     if observed["magic"] != "hsqs":
         return failed(f"a file that begins with {observed['magic']!r}", "a squashfs image")
     return passed(f"{observed['size'] / 1e6:.0f} MB")

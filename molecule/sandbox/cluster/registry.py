@@ -20,7 +20,7 @@ from .podman import Podman
 PORT = 5000
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 SIZE_LIMIT = 60_000_000
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 
 
 def other_distribution(distribution: str) -> str:
@@ -83,7 +83,10 @@ class Builder:
         return paths
 
     def debian(self, directory: Path) -> list[Path]:
-        return [self.bootstrap(directory, "essential", "python3")]
+        # Real images have the empty directory; without it enroot makes one that nobody may read, and cannot export.
+        devices = directory / "dev.tar"
+        devices.write_bytes(container_image.layer([container_image.Entry("dev/", mode=0o755)]))
+        return [self.bootstrap(directory, "essential", "python3"), devices]
 
     def build(self, name: str, announce: Callable[[str], None]) -> Path:
         """The image as a directory of compressed blobs: pushing it later costs next to nothing."""

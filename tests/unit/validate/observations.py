@@ -22,6 +22,15 @@ INSIDE = "412 388 254:1 /scratch/enroot/data/user-2001/pyxis_7.1 / rw,relatime m
 OUTSIDE = "388 371 0:52 / / rw,relatime - overlay overlay rw,lowerdir=/a,upperdir=/b,workdir=/c\n"
 
 
+# Of enroot 4.1.2 and pyxis 0.24.0, recorded on Slurm 24.11 with an image that had no /dev.
+UNSAVED = """slurmstepd-compute1: error: pyxis: child 14843 failed with error code: 1
+slurmstepd-compute1: error: pyxis: printing enroot log file:
+slurmstepd-compute1: error: pyxis:     find: '/scratch/slipway/enroot/data/user-2001/pyxis_13.33/dev': Permission denied
+slurmstepd-compute1: error: pyxis: failed to export container pyxis_13.33 to /tmp/slipway-13/saved.sqsh
+slurmstepd-compute1: error: spank: required plugin spank_pyxis.so: task_exit() failed with rc=-1
+"""
+
+
 def task(rank: int, host: str = "gpu001", **more: Any) -> dict[str, Any]:
     known = {"host": host, "task": str(rank), "rank": str(rank), "size": None, "library": False, "directory": True}
     return {**known, **more}
@@ -296,7 +305,9 @@ BAD: list[tuple[str, str, Any, str, str]] = [
     ("C-12", "simulated", changed("C-12", owner=100000), "FAIL", "owner 100000"),
     ("C-14", "simulated", changed("C-14", second=said(code=1, stderr="cat: no such file")), "FAIL", "second start"),
     ("C-14", "simulated", changed("C-14", second=said("")), "FAIL", "new root file system"),
-    ("C-15", "simulated", changed("C-15", magic=""), "FAIL", "begins with ''"),
+    ("C-15", "simulated", changed("C-15", magic="ELF"), "FAIL", "begins with 'ELF'"),
+    ("C-15", "simulated", changed("C-15", magic="", size=0), "FAIL", "no file"),
+    ("C-15", "simulated", changed("C-15", magic="", size=0, stderr=UNSAVED), "FAIL", "the image has no directory /dev"),
     ("C-15", "simulated", changed("C-15", code=1, stderr="No space left on device"), "FAIL", "No space"),
     (
         "C-16",

@@ -717,7 +717,8 @@ def test_an_images_registry_is_read_from_its_name(image, host):
 def test_a_registry_that_refuses_answers_and_one_that_is_not_there_does_not(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    replies = [b"", b"HTTP/1.0 401 Unauthorized\r\n\r\n", b"", b"HTTP/1.0 503 Busy\r\n\r\n"]
+    plain = b"HTTP/1.0 400 Bad Request\r\n\r\n"
+    replies = [plain, b"HTTP/1.0 401 Unauthorized\r\n\r\n", plain, b"HTTP/1.0 503 Busy\r\n\r\n", plain]
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -731,6 +732,7 @@ def test_a_registry_that_refuses_answers_and_one_that_is_not_there_does_not(tmp_
     thread.start()
     host = f"127.0.0.1:{server.getsockname()[1]}"
     assert [c_20_registry.problem(host, True) for _ in range(2)] == ["", "HTTP 503"]
+    assert c_20_registry.problem(host, False) == "", "it is there, and speaks no TLS"
     thread.join()
     server.close()
     write(tmp_path, "etc/docker/daemon.json", json.dumps({"registry-mirrors": [f"http://{host}/"]}))
