@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -61,8 +62,8 @@ class Repair:
 
 
 @pytest.fixture(scope="module")
-def repair(sandbox: Sandbox) -> Repair:
-    """All drifts at once, then one ordinary run."""
+def repair(sandbox: Sandbox) -> Iterator[Repair]:
+    """All drifts at once, then one ordinary run; what an admin added, and stays, is taken out at the end."""
     sandbox.settle()
     before = snapshots.managed(sandbox)
     for drift in DRIFTS:
@@ -70,7 +71,8 @@ def repair(sandbox: Sandbox) -> Repair:
     sandbox.alter("compute2", NO_NEWLINE)
     drifted = snapshots.managed(sandbox)
     run = sandbox.converge()
-    return Repair(before, drifted, snapshots.managed(sandbox), run)
+    yield Repair(before, drifted, snapshots.managed(sandbox), run)
+    sandbox.alter("compute2", f"sed -i '/^{ADDED}$/d' {CONFIG}")
 
 
 def test_one_ordinary_run_succeeds(repair: Repair) -> None:
