@@ -419,6 +419,12 @@ REFUSED = (
 # Slurm's own reasons for draining a node or calling it down, out of its source (node_mgr.c, gres.c, proc_req.c,
 # agent.c, job_mgr.c, slurm_errno.c, power_save.c, read_config.c); {name} in a fix is the node.
 DRAINED = (
+    # The suite's own words for a node whose epilog does not end, which name the epilog as well.
+    Rule(
+        r"still complet",
+        "the epilog hangs on this node, or a process of the job does not end",
+        "on {name}: ps -eo pid,stat,wchan:20,etime,args --forest, below slurmstepd and the epilog; dmesg -T | tail",
+    ),
     Rule(
         r"slipway-validate:([A-Z]-\d\d)",
         "an earlier run of this suite drained it for {0}",
@@ -457,13 +463,13 @@ DRAINED = (
     ),
     Rule(
         r"Prolog error|Prolog/Epilog failure",
-        "the prolog failed on this node",
+        "the prolog fails on this node",
         "scontrol show config | grep -i prolog; on {name}: journalctl -u slurmd | grep -i prolog | tail; run it as "
         "root: bash -x SCRIPT",
     ),
     Rule(
         r"Epilog error",
-        "the epilog failed on this node, after a job",
+        "the epilog fails on this node, Slurm's own or a SPANK plugin's",
         "scontrol show config | grep -i epilog; on {name}: journalctl -u slurmd | grep -i epilog | tail; run it as "
         "root: bash -x SCRIPT",
     ),

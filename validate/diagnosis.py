@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from ansible_collections.slipway.containers.plugins.module_utils.container_proof import inner_cause
 
-from validate.causes import CONTAINER, LAUNCH, Rule
+from validate.causes import CONTAINER, DRAINED, LAUNCH, Rule
+
+RESUME = "; then: scontrol update nodename={name} state=resume"
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,12 @@ def of_launch(said: str) -> Diagnosis:
         return found
     line = next((line.strip() for line in said.splitlines() if "error" in line), said.strip()[:200] or "silence")
     return Diagnosis(line, "the step was started and this node never answered", "srun -w NODE hostname", "admin")
+
+
+def of_drained(reason: str, name: str) -> Diagnosis | None:
+    """Return what Slurm's reason for a node that it does not give to jobs means, and what gives it back."""
+    found = of(reason, DRAINED)
+    if found is None:
+        return None
+    fix = found.fix if "resume" in found.fix else f"{found.fix}{RESUME}"
+    return Diagnosis(found.line, found.cause, fix.format(name=name), found.who)

@@ -31,12 +31,11 @@ STARTED = "C-01"
 FOUNDATION = "N-31"
 # What must hold on the submit host before a job can begin anywhere.
 SUBMITTING = ("H-01", "H-04", "H-03", "H-07")
-RESUME = "; then: scontrol update nodename={name} state=resume"
 REASONS = {
-    "down": "bring it back: scontrol show node {name}; systemctl status slurmd on it" + RESUME,
-    "drained": "mend what the reason says (scontrol show node {name})" + RESUME,
+    "down": "bring it back: scontrol show node {name}; systemctl status slurmd on it" + diagnosis.RESUME,
+    "drained": "mend what the reason says (scontrol show node {name})" + diagnosis.RESUME,
     "invalid_reg": "on {name}: slurmd -C beside its line in slurm.conf, slurmd -G beside gres.conf; restart slurmd"
-    + RESUME,
+    + diagnosis.RESUME,
     "powered_down": "scontrol update nodename={name} state=power_up; the cloud's console where it does not come",
     "unknown to Slurm": "add it to slurm.conf, or take it out of the inventory",
     "not_responding": "systemctl status slurmd on the node; is it up?",
@@ -175,11 +174,11 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stoppe
         by = f" by {node['reason_by']} at {node['reason_at']}" if node.get("reason_by") else ""
         reason = f": {node['reason']}{by}" if node.get("reason") else ""
         what = node["unusable"] if node["unusable"] == "unknown to Slurm" else f"Slurm: {node['unusable']}{reason}"
-        rule = diagnosis.of(str(node.get("reason") or ""), causes.DRAINED) if node.get("in_slurm", True) else None
-        fix = rule.fix if rule else REASONS.get(node["unusable"], "scontrol show node {name}")
-        fix = (fix if not rule or "resume" in fix else fix + RESUME).format(name=name)
-        who = rule.who if rule else "operator"
-        return Verdict(name, ANSWERED, NO_RESULT, what, expected, rule.cause if rule else what, fix, who)
+        found = diagnosis.of_drained(str(node.get("reason") or ""), name) if node.get("in_slurm", True) else None
+        if found:
+            return Verdict(name, ANSWERED, NO_RESULT, what, expected, found.cause, found.fix, found.who)
+        fix = REASONS.get(node["unusable"], "scontrol show node {name}").format(name=name)
+        return Verdict(name, ANSWERED, NO_RESULT, what, expected, what, fix, "operator")
     said = str(host["said"].get(step, "")).strip() if host is not None else ""
     if host is None or (stopped and not said and not host["refused"]):
         cause = "the run was stopped before this host had answered"

@@ -22,30 +22,6 @@ CHECK = Check(
 )
 
 
-RESUME = "then scontrol update nodename={node} state=resume"
-RUN = "scontrol show config | grep -i {0}; run it on {{node}} as root: bash -x SCRIPT; journalctl -u slurmd -n 30; "
-# What Slurm gives for a reason -> cause, fix.
-REASONS = (
-    (r"epilog", "the epilog fails on this node, Slurm's own or a SPANK plugin's", RUN.format("epilog")),
-    (r"prolog", "the prolog fails on this node", RUN.format("prolog")),
-    (
-        r"still completes|completing",
-        "the epilog hangs on this node, or a process of the job does not end",
-        "on {node}: ps -eo pid,stat,wchan:20,etime,args --forest, below slurmstepd and the epilog; dmesg -T | tail; ",
-    ),
-    (
-        r"Kill task failed",
-        "a process of a job could not be killed: it waits in the kernel for a disk, a file server or a GPU",
-        "on {node}: ps -eo pid,stat,wchan:20,args | awk '$2 ~ /D/'; dmesg -T | tail; often only a reboot ends it; ",
-    ),
-    (
-        r"Low RealMemory|Low .*count|gres/|Invalid|Configuration|expected",
-        "slurmd found less hardware than slurm.conf or gres.conf promise",
-        "slurmd -C on {node}, beside its line in slurm.conf; nvidia-smi -L, beside gres.conf; ",
-    ),
-)
-
-
 def observe(node: Node) -> Any:
     """Ask Slurm about this node."""
     name = os.environ.get("SLURMD_NODENAME", "")
@@ -69,9 +45,10 @@ def judge(observed: Any, context: Context) -> Finding:
     return passed(observed["state"])
 
 
-def reason_of(text: str, node: str) -> tuple[str, str]:
-    """Return cause and fix of Slurm's reason; empty ones for another, which the check's own stand for."""
-    for pattern, cause, fix in REASONS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return cause, (fix + RESUME).format(node=node)
-    return "", ""
+def reason_of(text: str, node: str) -> tuple[str, str, str]:
+    """Return cause, fix and who of Slurm's reason; empty ones for another, which the check's own stand for."""
+    # Only the control node has it.
+    from validate import diagnosis  # noqa: PLC0415 - see above
+
+    found = diagnosis.of_drained(text, node)
+    return (found.cause, found.fix, found.who) if found else ("", "", "")
