@@ -300,15 +300,19 @@ def _blocked(
     for check, verdict in found.items():
         by = ""
         if verdict.status in statuses:
-            entry = entries.get(check)
-            after = entry.check.after if entry else ()
-            if entry and entry.check.step != "submit" and check not in _earlier(FOUNDATION, entries):
-                after = (FOUNDATION, *after)
-            if check == ANSWERED and not given:
-                after = SUBMITTING
+            after = SUBMITTING if check == ANSWERED and not given else _after(check, entries)
             by = _root(after, found, entries, elsewhere, frozenset((check,)))
         result.append(_by(verdict, by) if by else verdict)
     return result
+
+
+def _after(check: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Return what explains a failure of a check: what it names, and on a node what everything stands on."""
+    entry = entries.get(check)
+    if entry is None:
+        return ()
+    founded = entry.check.step != "submit" and check != FOUNDATION and check not in _earlier(FOUNDATION, entries)
+    return (FOUNDATION, *entry.check.after) if founded else entry.check.after
 
 
 def _root(
@@ -325,9 +329,8 @@ def _root(
         for where in (found, *elsewhere):
             if earlier not in where:
                 continue
-            further = entries[earlier].check.after if earlier in entries else ()
             others = elsewhere if where is found else [found]
-            deeper = _root(further, where, entries, others, seen | {earlier})
+            deeper = _root(_after(earlier, entries), where, entries, others, seen | {earlier})
             if deeper:
                 return deeper
             if where[earlier].status in (FAIL, NO_RESULT):

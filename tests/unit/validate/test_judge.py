@@ -176,6 +176,16 @@ def test_a_probe_that_says_hello_and_nothing_else_is_not_accepted(document):
     assert results.judged(document).nodes["gpu001"] == NO_RESULT
 
 
+def test_a_batch_script_that_fails_on_a_node_is_explained_by_what_that_nodes_failures_stand_on(document, verdict):
+    """Seen with a closed /dev/null: the submit host blamed a check of the node that was itself BLOCKED."""
+    checks = document["hosts"]["gpu001"]["checks"]
+    checks["N-31"]["observed"]["null"]["mode"] = 0o600
+    checks["N-06"]["observed"]["enroot version"] = "3.4.0"
+    document["hosts"]["login1"]["checks"]["C-08"]["observed"]["runs"][0]["code"] = 1
+    assert verdict(document, "gpu001", "N-06").by == "N-31"
+    assert verdict(document, "login1", "C-08").by == "N-31"
+
+
 def test_the_first_failure_blocks_what_follows_from_it(document):
     broken = document["hosts"]["gpu001"]
     broken["checks"]["N-10"]["observed"]["ENROOT_DATA_PATH"]["options"] = "rw,noexec"
