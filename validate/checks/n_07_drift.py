@@ -30,6 +30,7 @@ PATTERNS = (
     "/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/run/slurm/conf/slurm.conf", "/run/slurm/conf/gres.conf",
     # What makes directories, limits and programs' environment at the next boot, and how the daemons start.
     "/etc/tmpfiles.d/*", "/etc/sysctl.d/*", "/etc/modules-load.d/*", "/etc/security/limits.d/*",
+    "/usr/local/lib/slipway/tmpfiles.d/*", "/etc/systemd/system/slipway-storage.service",
     "/etc/profile.d/slipway*", "/etc/systemd/system/slurmd.service.d/*", "/etc/systemd/system/munge.service.d/*",
     "/etc/systemd/system/docker.service.d/*", "/etc/systemd/system/docker.socket.d/*",
     "/etc/systemd/system/containerd.service.d/*",
