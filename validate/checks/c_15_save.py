@@ -51,8 +51,9 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["size"]:
         lines = [line.partition("pyxis: ")[2].strip() for line in observed["stderr"].splitlines() if "pyxis: " in line]
         said = [line for line in lines if re.search("denied|rror|annot|failed to export", line)]
-        if any("/dev'" in line and "denied" in line for line in said):
-            return failed(said[0], "saved", *NO_DEVICES)
+        closed = [line for line in said if "/dev'" in line and "denied" in line]
+        if closed:
+            return failed(closed[0], "saved", *NO_DEVICES)
         return failed("; ".join(said[-2:]) or "no file, and no word of it", "saved")
     if observed["magic"] != "hsqs":
         return failed(f"a file that begins with {observed['magic']!r}", "a squashfs image")
