@@ -22,10 +22,12 @@ CHECK = Check(
 )
 
 
-# Upstream's enroot 4.1.2: what it mounts /dev on is its own directory of mode 0000, which its export then reads.
-NO_DEVICES = (
-    "the image has no directory /dev, so that enroot made one that the account cannot read, and cannot export it",
-    "choose an image that has an empty /dev (validate_image), as all do that docker built",
+# Upstream's enroot 4.1.2: where an image lacks a place to mount on, it makes a directory of mode 0000, which its export
+# then reads.
+CLOSED = re.compile(r"find: '\S+?/pyxis_[^/']+(/[^']+)': Permission denied")
+MOUNT_POINT = (
+    "the image has no {0}, so that enroot made a directory there that the account cannot read, and cannot export it",
+    "choose an image that has {0} (validate_image), as most have",
     "user",
 )
 
@@ -51,9 +53,10 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["size"]:
         lines = [line.partition("pyxis: ")[2].strip() for line in observed["stderr"].splitlines() if "pyxis: " in line]
         said = [line for line in lines if re.search("denied|rror|annot|failed to export", line)]
-        closed = [line for line in said if "/dev'" in line and "denied" in line]
+        closed = CLOSED.search(observed["stderr"])
         if closed:
-            return failed(closed[0], "saved", *NO_DEVICES)
+            cause, fix, who = MOUNT_POINT
+            return failed(closed.group(), "saved", cause.format(closed.group(1)), fix.format(closed.group(1)), who)
         return failed("; ".join(said[-2:]) or "no file, and no word of it", "saved")
     if observed["magic"] != "hsqs":
         return failed(f"a file that begins with {observed['magic']!r}", "a squashfs image")
