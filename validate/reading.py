@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,13 @@ def existing(path: str) -> str:
 def csv(text: str) -> list[list[str]]:
     """Return the fields of what nvidia-smi prints with ``--format=csv,noheader``."""
     return [[field.strip() for field in line.split(",")] for line in text.splitlines() if line.strip()]
+
+
+def failed_units(node: Node) -> dict[str, Any]:
+    """Ask systemd what failed."""
+    return node.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], 8).record()
+
+
+def unit_names(observed: Mapping[str, Any]) -> list[str]:
+    """Return the names in what ``failed_units`` saw."""
+    return [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]

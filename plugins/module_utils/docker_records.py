@@ -22,17 +22,20 @@ def named(names: Iterable[str]) -> dict[str, Any]:
     return keys
 
 
+def _of_others(records: Records, owner: str) -> set[str]:
+    return {name for other, record in records.items() if other != owner for name in record}
+
+
 def dropped(records: Records, owner: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Return the names of keys that ``owner`` wrote, does not name any more, and nobody has changed since.
 
     One that another owner has written as well stays that one's.
     """
-    others = {name for other, record in records.items() if other != owner for name in record}
-    now = docker_daemon.flat(found)
+    others, wanted, now = _of_others(records, owner), docker_daemon.flat(settings), docker_daemon.flat(found)
     return [
         name
         for name, value in records.get(owner, {}).items()
-        if name not in docker_daemon.flat(settings)
+        if name not in wanted
         and name not in others
         and (name not in now if value is None else name in now and docker_daemon.same(now[name], value))
     ]
@@ -43,9 +46,9 @@ def taken_back(records: Records, owner: str, settings: Mapping[str, Any], found:
 
     Where nothing is recorded, an earlier release may have written them all.
     """
-    own = records.get(owner, {}) if records else docker_daemon.flat(settings)
-    others = {name for other, record in records.items() if other != owner for name in record}
-    names = [name for name in docker_daemon.flat(settings) if name in own and name not in others]
+    wanted, others = docker_daemon.flat(settings), _of_others(records, owner)
+    own = records.get(owner, {}) if records else wanted
+    names = [name for name in wanted if name in own and name not in others]
     return names + dropped(records, owner, settings, found)
 
 

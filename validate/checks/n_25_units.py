@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, errored, failed, passed, warned
 from validate.probing import Node
 
@@ -27,14 +28,14 @@ UNITS = re.compile(
 
 def observe(node: Node) -> Any:
     """List what failed."""
-    return node.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], 8).record()
+    return reading.failed_units(node)
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """None of ours is among it."""
     if observed["code"] != 0:
         return errored(observed["stderr"].strip()[:200] or "systemctl said nothing")
-    names = [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]
+    names = reading.unit_names(observed)
     ours = [name for name in names if UNITS.match(name)]
     if ours:
         first = ours[0]
