@@ -1,4 +1,4 @@
-"""The command: `python -m validate run|report|checks`; docs/operate/validate.md."""
+"""The command: `python -m validate run|report|baseline|checks`; docs/operate/validate.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from validate import catalogue, direct, history, plan, results, settings, suite, tending
+from validate import baseline, catalogue, direct, history, plan, results, settings, suite, tending
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--resume", action="store_true", help="resume the nodes that --drain drained and that pass now")
     report = verbs.add_parser("report", help="judge stored results again")
     report.add_argument("results", type=Path)
+    floors = verbs.add_parser("baseline", help="print floors of your own: what the accepted nodes of runs reached")
+    floors.add_argument("results", type=Path, nargs="+")
     for verb in (run, report):
         verb.add_argument("--output", type=Path, default=Path(OUTPUT), help=f"directory of the reports [{OUTPUT}]")
     verbs.add_parser("checks", help="list every check")
@@ -155,6 +157,9 @@ def main(words: Sequence[str] | None = None) -> int:
             return run(arguments)
         if arguments.verb == "report":
             return finish(results.judged(results.read(arguments.results)), arguments.output)
+        if arguments.verb == "baseline":
+            print(baseline.render([results.judged(results.read(path)) for path in arguments.results]), end="")
+            return 0
         return checks()
     except (CannotStart, ValueError) as error:
         print(f"validate: could not start: {error}", file=sys.stderr)

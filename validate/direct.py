@@ -26,7 +26,7 @@ def run(site: Site | None, settings: Settings, limit: Iterable[str], progress: A
     """Probe every node of the inventory and return the document; CannotStart without an inventory."""
     if site is None:
         raise CannotStart("--over ssh needs an inventory (--inventory): Slurm is not asked for its nodes")
-    kinds.require(settings.kind, kinds.load())
+    kinds.require(settings.kind, kinds.load(settings.profiles))
     wanted = settings.only or tuple(chosen(settings.tier))
     entries = {
         name: entry

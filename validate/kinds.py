@@ -1,4 +1,4 @@
-"""Which profile a node has: declared, or found from what it has."""
+"""Which profile a node has: declared, or found from what it has; ours are `profiles/`, a site adds to them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,37 @@ from typing import Any
 
 import yaml
 
+from validate import catalogue, profile_form
 from validate.errors import CannotStart
 from validate.model import Profile
 
 DIRECTORY = Path(__file__).parent / "profiles"
 LOGIN = Profile("login")
-KEYS = {"description", "has", "gpus", "match", "skip", "expect"}
+
+
+def load(site: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Profile]:
+    """Return every profile by its kind: ours, with what a site says of them (``validate_profiles``) and its own.
+
+    A site's key replaces ours of that name, in ``skip`` and ``expect`` each key by itself.
+    """
+    found = {**_ours()}
+    for kind, content in (site or {}).items():
+        known = record(found.get(kind, Profile(kind)))
+        merged = {key: {**known[key], **(content.get(key) or {})} for key in ("skip", "expect")}
+        found[kind] = from_record({**known, **content, **merged, "kind": kind})
+    return found
 
 
 @cache
-def load() -> dict[str, Profile]:
-    """Return every profile by its kind; ValueError for a file with an unknown key."""
-    found = {}
-    for path in sorted(DIRECTORY.glob("*.yml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        unknown = set(content) - KEYS
-        if unknown:
-            raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(KEYS))}")
-        found[path.stem] = from_record({**content, "kind": path.stem})
-    return found
+def _ours() -> dict[str, Profile]:
+    """Return the profiles of ``profiles/``; ValueError for a file that is none."""
+    contents = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(DIRECTORY.glob("*.yml"))
+    }
+    problems = profile_form.faults(contents, catalogue.load())
+    if problems:
+        raise ValueError("\n".join(f"profiles: {problem}" for problem in problems))
+    return {kind: from_record({**content, "kind": kind}) for kind, content in contents.items()}
 
 
 def from_record(content: Mapping[str, Any]) -> Profile:
@@ -73,7 +85,8 @@ def of(
     names = gpu_names(host)
     if hardware.get("nvidia"):
         fitting = [profile for profile in profiles.values() if profile.match and re.search(profile.match, names)]
-        return fitting[0] if fitting else profiles["nvidia"]
+        # A site's own kinds come last, and know better than ours.
+        return fitting[-1] if fitting else profiles["nvidia"]
     for vendor in ("amd", "neuron"):
         if hardware.get(vendor):
             return profiles[vendor]

@@ -71,7 +71,7 @@ def step_options(step: str, settings: Settings) -> list[str]:
 
 def measurable(entries: Mapping[str, Entry], settings: Settings) -> dict[str, Entry]:
     """Return the checks that this run may make: without a right, a workload or the hardware nothing is tried."""
-    has = kinds.load()[settings.kind].has if settings.kind else None
+    has = kinds.load(settings.profiles)[settings.kind].has if settings.kind else None
     given = {*settings.allow, *settings.workloads}
 
     def may(need: str) -> bool:

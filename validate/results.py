@@ -52,7 +52,7 @@ def document(
         "cluster": cluster,
         "roster": roster,
         "hosts": dict(hosts),
-        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load().items()},
+        "profiles": {kind: kinds.record(profile) for kind, profile in kinds.load(settings.profiles).items()},
         "notes": notes,
     }
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from validate import profile_form
+from validate.catalogue import load
 from validate.errors import CannotStart
 from validate.model import TIERS, WORKLOADS
 from validate.probing import CONTAINER_START
 
 PREFIX = "validate_"
+FORMS = {int: "a number above 0", tuple: "a list of texts", str: "a text", dict: "a mapping by kind"}
 ESCAPES = ("allow", "warn", "refuse")
 # Components of which site.yml installs one where nothing else is said (<component>_state).
 RUNTIMES = ("enroot", "pyxis", "docker", "apptainer")
@@ -34,8 +37,8 @@ class Settings:
     allocation, ``container_start`` how long a container may take to start (s), ``site_mounts`` file systems that
     every node must have, ``workloads`` what ``workload_image`` holds, ``build_images`` the two images of a build in two
     stages, ``cpu_bind`` the site's srun option, ``docker_escape`` (allow, warn, refuse) whether docker may leave a job,
-    ``operator`` the account that drains ('' for Ansible's own), ``drain_percent`` how many of the nodes one run may
-    drain.
+    ``profiles`` what the site says of its nodes, by kind, ``operator`` the account that drains ('' for Ansible's own),
+    ``drain_percent`` how many of the nodes one run may drain.
     """
 
     image: str = ""
@@ -44,6 +47,7 @@ class Settings:
     account: str = ""
     reservation: str = ""
     kind: str = ""
+    profiles: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tier: str = "quick"
     only: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ("enroot", "pyxis")
@@ -71,18 +75,18 @@ class Settings:
 
 def make(values: Mapping[str, Any]) -> Settings:
     """Return settings from values by name; CannotStart lists everything that is wrong with them."""
-    known = {field.name: field for field in dataclasses.fields(Settings)}
+    defaults = Settings().record()
     problems, chosen = [], {}
     for name, value in values.items():
-        if name not in known:
-            problems.append(f"validate_{name} is no setting: there are {', '.join(sorted(known))}")
+        if name not in defaults:
+            problems.append(f"validate_{name} is no setting: there are {', '.join(sorted(defaults))}")
         elif isinstance(value, str) and "{{" in value:
             problems.append(f"validate_{name}: {value!r} is a template; write the value itself")
         else:
-            converted = convert(value, known[name].default)
+            default = defaults[name]
+            converted = convert(value, default)
             if converted is None:
-                kind = {int: "a number above 0", tuple: "a list of texts", str: "a text"}[type(known[name].default)]
-                problems.append(f"validate_{name}: {value!r} is not {kind}")
+                problems.append(f"validate_{name}: {value!r} is not {FORMS[type(default)]}")
             else:
                 chosen[name] = converted
     problems += faults(chosen)
@@ -107,6 +111,7 @@ def faults(chosen: Mapping[str, Any]) -> list[str]:
         problems.append(f"validate_docker_escape: {chosen['docker_escape']!r} is none of {', '.join(ESCAPES)}")
     if chosen.get("chunk_size", 1) > CHUNK_LIMIT:
         problems.append(f"validate_chunk_size: {chosen['chunk_size']} is more than {CHUNK_LIMIT}")
+    problems += [f"validate_profiles: {said}" for said in profile_form.faults(chosen.get("profiles", {}), load())]
     return problems
 
 
@@ -119,6 +124,8 @@ def convert(value: Any, default: Any) -> Any:
         items = [part for part in re.split(r"[,\s]+", value) if part] if isinstance(value, str) else value
         is_list = isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items)
         return tuple(items) if is_list else None
+    if isinstance(default, dict):
+        return value if isinstance(value, dict) else None
     return value if isinstance(value, str) else None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from validate.checks import p_03_nbody
 from validate.model import FAIL, PASS, SKIP, WARN, Verdict
 
 FLEET, HISTORY = "P-08", "P-09"
@@ -24,19 +25,22 @@ KEPT, SLOWER = 5, 0.95
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a node: from which observation, and whether more is better."""
+    """A number of a node, more being better: from which observation, and which ``expect`` of a profile is its floor."""
 
     name: str
     check: str
     read: Callable[[Any], float]
+    floor: str = ""
 
 
 MEASURES = (
-    Measure("GEMM (TFLOP/s)", "P-01", lambda seen: min(seen["tflops"])),
-    Measure("host to device (GB/s)", "P-02", lambda seen: min(seen["rates"]["host_to_device_memcpy_ce"])),
-    Measure("GPU memory (GB/s)", "P-02", lambda seen: min(seen["rates"]["device_local_copy"])),
+    Measure("GEMM (TFLOP/s)", "P-01", lambda seen: min(seen["tflops"]), "gemm_tflops"),
+    Measure("host to device (GB/s)", "P-02", lambda seen: min(seen["rates"]["host_to_device_memcpy_ce"]), "h2d_gbs"),
+    Measure("device to host (GB/s)", "P-02", lambda seen: min(seen["rates"]["device_to_host_memcpy_ce"]), "d2h_gbs"),
+    Measure("GPU memory (GB/s)", "P-02", lambda seen: min(seen["rates"]["device_local_copy"]), "hbm_gbs"),
+    Measure("nbody (GFLOP/s)", "P-03", lambda seen: p_03_nbody.rate(seen["stdout"]), "nbody_gflops"),
     Measure("image read (MB/s)", "P-07", lambda seen: float(seen["rate"])),
-    Measure("NCCL in the node (GB/s)", "M-04", lambda seen: float(seen["busbw"])),
+    Measure("NCCL in the node (GB/s)", "M-04", lambda seen: float(seen["busbw"]), "nccl_busbw"),
 )
 
 

@@ -61,7 +61,7 @@ def target(site: Site | None, settings: Settings) -> Target:
 
 def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Prepared:
     """Survey and plan; CannotStart where a run would make no sense. Nothing is submitted."""
-    kinds.require(settings.kind, kinds.load())
+    kinds.require(settings.kind, kinds.load(settings.profiles))
     entries = chosen(settings.tier, settings.only)
     answers = ask(where.submits[0])
     ping = answers["ping"]

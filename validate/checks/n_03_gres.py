@@ -118,5 +118,8 @@ def counted(context: Context, vendor: str, devices: list[str], driver: bool | No
         )
     return (
         f"the node has another number of GPUs than its kind: {slurm} and not {wanted}",
-        f"validate_kind in the inventory: {context.profile.kind} has {wanted}; or mend the node and its gres.conf",
+        (
+            f"mend the node and its gres.conf; where it is meant to have {slurm}, say so in the inventory: "
+            f"validate_profiles: {{{context.profile.kind}: {{gpus: {slurm}}}}}"
+        ),
     )

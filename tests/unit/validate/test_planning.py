@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validate.conftest import node
-from validate import catalogue, kinds, plan, session, settings, suite, survey
+from validate import catalogue, plan, session, settings, suite, survey
 from validate.errors import CannotStart
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "slurm-24.11.5"
@@ -195,31 +195,6 @@ def test_an_epilog_that_does_not_end_is_said_of_its_nodes():
     completing = DRAINED.replace("IDLE+DRAIN", "IDLE+COMPLETING")
     assert survey.lost(completing, ["compute1"], "still completing") == {"compute1": "still completing"}
     assert survey.lost(completing, ["compute1"], "") == survey.lost(DRAINED, ["compute2"], "x") == {}
-
-
-# Kinds
-
-
-def test_an_unknown_kind_is_refused_with_those_that_exist():
-    with pytest.raises(CannotStart, match="no profile for 'h800'; there are amd, cpu"):
-        kinds.require("h800", kinds.load())
-
-
-@pytest.mark.parametrize(
-    ("hardware", "names", "gpus", "kind"),
-    [
-        ({"nvidia": 8}, "0, GPU-1, NVIDIA H100 80GB HBM3", 8, "nvidia_h100"),
-        ({"nvidia": 8}, "0, GPU-1, NVIDIA H200", 8, "nvidia_h200"),
-        ({"nvidia": 1}, "0, GPU-1, Tesla T4", 1, "nvidia"),
-        ({"amd": 8}, "", 8, "amd"),
-        ({"neuron": 16}, "", 0, "neuron"),
-        ({}, "", 8, "nvidia"),
-        ({}, "", 0, "cpu"),
-    ],
-)
-def test_the_kind_is_found_from_the_hardware(hardware, names, gpus, kind):
-    host = {"steps": {"host": {"hello": {"hardware": hardware}}}, "checks": {"N-04": {"observed": {"stdout": names}}}}
-    assert kinds.of(node("n1", gpus=gpus), host, kinds.load(), {"kind": ""}).kind == kind
 
 
 # Plan
