@@ -48,7 +48,7 @@ A tier includes those above it: {counts}.
 def checks() -> list[Check]:
     """Return all of them, in the order of their ids."""
     found = [entry.check for entry in catalogue.load().values()]
-    return sorted([*found, *arrived.CHECKS], key=lambda check: check.id)
+    return sorted([*found, *arrived.CHECKS.values()], key=lambda check: check.id)
 
 
 def render(found: list[Check]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -9,6 +10,10 @@ import sys
 def main() -> int:
     """Return the exit code of ``validate.command.main``; 3 where it was interrupted before that began."""
     try:
+        for stream in (sys.stdout, sys.stderr):
+            # A report shows names of files, which need not be text, on terminals that need not know all text.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         from validate import command  # noqa: PLC0415 -- an interrupt meanwhile is to be caught
 
         return command.main()

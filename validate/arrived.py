@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from validate.model import Check
 
-CHECKS = (
+_CHECKS = (
     Check(
         id="N-01", title="the node answered", tier="quick", step="host",
         cause="slurmd is dead or hung, Slurm gives the node to nobody, or it is busy: the text says which",
@@ -24,3 +24,4 @@ CHECKS = (
         cause="something changed on this node since", fix="compare driver, kernel and firmware of both runs",
     ),
 )  # fmt: skip
+CHECKS = {check.id: check for check in _CHECKS}

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from validate import arrived
 from validate.model import STEPS, TIERS, Check, Context, Finding
 
 DIRECTORY = Path(__file__).parent / "checks"
@@ -34,8 +35,7 @@ def load() -> dict[str, Entry]:
         check = module.CHECK
         problems += faults(check, path.stem, found)
         found[check.id] = Entry(check, path.stem, path.read_text(encoding="utf-8"), module.judge)
-    # N-01 and H-02 have no observation: they are judged from what arrived.
-    unknown = {name for entry in found.values() for name in entry.check.after} - set(found) - {"N-01", "H-02"}
+    unknown = {name for entry in found.values() for name in entry.check.after} - set(found) - set(arrived.CHECKS)
     problems += [f"no check has the id {name}, which `after` names" for name in sorted(unknown)]
     if problems:
         raise ValueError("\n".join(problems))

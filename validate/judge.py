@@ -16,6 +16,7 @@ from validate.model import (
     PASS,
     PERMISSIONS,
     SKIP,
+    WARN,
     WORKLOADS,
     Check,
     Context,
@@ -90,7 +91,7 @@ def judge(
             others_of.get(node["role"], logins[:1]),
             _given(hosts.get(node["name"])),
             # What a stopped run never came to is not the fault of what failed before.
-            (FAIL, ERROR) if stopped else (FAIL, ERROR, NO_RESULT),
+            (FAIL, ERROR, WARN) if stopped else (FAIL, ERROR, WARN, NO_RESULT),
         )
     ]
     return _explained(verdicts, entries)
@@ -128,7 +129,7 @@ def _earlier(check: str, entries: Mapping[str, Entry]) -> set[str]:
 
 def _given(host: Mapping[str, Any] | None) -> bool:
     """Return whether Slurm's refusal of a host may be the submit host's doing: no job of anybody is on it."""
-    return host is None or not host["refused"] or bool(host["refused"]["jobs"])
+    return host is None or not host["refused"] or bool(host["refused"].get("jobs"))
 
 
 def _fleets(
@@ -181,7 +182,7 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stoppe
         return Verdict(name, ANSWERED, NO_RESULT, what, expected, what, fix, "operator")
     said = str(host["said"].get(step, "")).strip() if host is not None else ""
     if host is None or (stopped and not said and not host["refused"]):
-        cause = "the run was stopped before this host had answered"
+        cause = "the run was stopped before this host had answered" if stopped else "nothing came back of this host"
         return Verdict(name, ANSWERED, NO_RESULT, "not run", expected, cause, "run it again", "operator")
     if host["refused"]:
         return _refused(name, host["refused"], expected)
@@ -191,15 +192,15 @@ def reachability(node: Mapping[str, Any], host: Mapping[str, Any] | None, stoppe
 
 
 def _refused(name: str, refused: Mapping[str, Any], expected: str) -> Verdict:
-    jobs = refused["jobs"]
-    rule = diagnosis.of(refused["said"], causes.REFUSED)
+    jobs, said = refused.get("jobs") or [], str(refused.get("said") or "")
+    rule = diagnosis.of(said, causes.REFUSED)
     if jobs:
         what = "busy, " + ", ".join(f"job {job[0]} of {job[1]}" for job in jobs[:5] if len(job) > 1)
         fix = "wait for it, or use a reservation: validate_reservation"
         return Verdict(name, ANSWERED, NO_RESULT, what, expected, what, fix, "operator")
     if rule:
         return Verdict(name, ANSWERED, NO_RESULT, rule.line, expected, rule.cause, rule.fix, rule.who)
-    line = next((line for line in refused["said"].splitlines() if "error" in line), refused["said"][:200])
+    line = next((line for line in said.splitlines() if "error" in line), said[:200])
     fix = f"squeue -w {name}; scontrol show node {name}"
     return Verdict(name, ANSWERED, NO_RESULT, line or "refused", expected, "Slurm gave no allocation", fix, "operator")
 
@@ -221,9 +222,15 @@ def _verdict(entry: Entry, host: Mapping[str, Any], record: Mapping[str, Any] | 
     return Verdict(
         node=context.node, check=check.id, status=finding.status, observed=finding.observed, expected=finding.expected,
         cause=finding.cause or (check.cause if bad else ""), fix=finding.fix or (check.fix if bad else ""),
-        who=finding.who or (check.who if bad else ""), seconds=record.get("seconds") if record else None,
+        who=finding.who or (check.who if bad else ""), seconds=_seconds(record),
         peers=finding.peers,
     )  # fmt: skip
+
+
+def _seconds(record: Mapping[str, Any] | None) -> float | None:
+    """Return how long an observation took; None where its record is damaged."""
+    seconds = record.get("seconds") if record else None
+    return seconds if isinstance(seconds, (int, float)) else None
 
 
 def _found(entry: Entry, record: Mapping[str, Any], context: Context) -> Finding:
@@ -232,7 +239,7 @@ def _found(entry: Entry, record: Mapping[str, Any], context: Context) -> Finding
         return Finding(ERROR, str(record.get("error") or "an empty record"), "an observation", cause)
     try:
         return entry.judge(record["observed"], context)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except Exception as error:  # noqa: BLE001 - one criterion must not cost the verdicts of all hosts
         return Finding(
             ERROR, f"an observation that cannot be judged ({type(error).__name__}: {error})", "one of the known form",
             "the probe's record is damaged, or a program prints another form",
@@ -295,13 +302,17 @@ def _blocked(
     What passed has its own evidence and stays. A check names in ``after`` what explains it, directly or further on;
     ``elsewhere`` are the hosts on which those of its checks are that this one does not have: the submit host of a
     node, the nodes of a submit host. Where a submit host cannot submit, no node is to blame for its silence.
+    A warning stands in for no other host's failure, which would refuse a node that is accepted.
     """
     result = []
     for check, verdict in found.items():
         by = ""
         if verdict.status in statuses:
             after = SUBMITTING if check == ANSWERED and not given else _after(check, entries)
-            by = _root(after, found, entries, elsewhere, frozenset((check,)))
+            where = () if verdict.status == WARN else elsewhere
+            # What could not be observed explains only what could not be observed either.
+            roots = (FAIL, NO_RESULT, ERROR) if verdict.status == ERROR else (FAIL, NO_RESULT)
+            by = _root(after, found, entries, where, roots, frozenset((check,)))
         result.append(_by(verdict, by) if by else verdict)
     return result
 
@@ -320,9 +331,10 @@ def _root(
     found: Mapping[str, Verdict],
     entries: Mapping[str, Entry],
     elsewhere: Sequence[Mapping[str, Verdict]],
+    roots: tuple[str, ...],
     seen: frozenset[str],
 ) -> str:
-    """Return the first check along ``after`` that failed by itself, '' where none did."""
+    """Return the first check along ``after`` that has one of the statuses ``roots`` by itself, '' where none does."""
     for earlier in after:
         if earlier in seen:
             continue
@@ -330,9 +342,9 @@ def _root(
             if earlier not in where:
                 continue
             others = elsewhere if where is found else [found]
-            deeper = _root(_after(earlier, entries), where, entries, others, seen | {earlier})
+            deeper = _root(_after(earlier, entries), where, entries, others, roots, seen | {earlier})
             if deeper:
                 return deeper
-            if where[earlier].status in (FAIL, NO_RESULT):
+            if where[earlier].status in roots:
                 return earlier
     return ""

@@ -34,9 +34,7 @@ def load(site: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Profi
 @cache
 def _ours() -> dict[str, Profile]:
     """Return the profiles of ``profiles/``; ValueError for a file that is none."""
-    contents = {
-        path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(DIRECTORY.glob("*.yml"))
-    }
+    contents = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(DIRECTORY.glob("*.yml"))}
     problems = profile_form.faults(contents, catalogue.load())
     if problems:
         raise ValueError("\n".join(f"profiles: {problem}" for problem in problems))

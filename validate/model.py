@@ -211,7 +211,7 @@ def compare(
     counts as ``absent``, or, where that is None, not at all. ``merit`` decides between equally common values where
     one of them works and the other does not: the better one is what is usual.
     """
-    key = getattr(part, "__code__", part)
+    key = (getattr(part, "__code__", part), repr(absent), getattr(merit, "__code__", merit))
     answers = fleet.answers if isinstance(fleet, Fleet) else {}
     if key not in answers:
         answers[key] = _opinions(fleet, part, absent, merit)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from validate import kinds, stragglers
+from validate import arrived, kinds, stragglers
 from validate.catalogue import Entry, load
 from validate.errors import CannotStart
 from validate.judge import ANSWERED, judge
@@ -128,19 +128,24 @@ class Judged:
             for verdict in verdicts:
                 parts.setdefault(entries[verdict.node].get("hardware") or "", []).append(verdict)
             for part in (verdicts, *parts.values()):
-                bad = [verdict for verdict in part if verdict.status in counted]
-                if len(bad) < 2 or len(bad) <= FLEET_SHARE * len(part) or _several_reasons(check, bad):
-                    continue
-                nodes, first = tuple(verdict.node for verdict in bad), bad[0]
-                found.append(FleetProblem(check, nodes, len(part), first.observed, first.cause, first.fix, first.who))
-                if part is verdicts:
+                many = [bad for bad in _alike(check, part, counted) if len(bad) > max(1, FLEET_SHARE * len(part))]
+                for bad in many:
+                    nodes, first = tuple(verdict.node for verdict in bad), bad[0]
+                    found.append(
+                        FleetProblem(check, nodes, len(part), first.observed, first.cause, first.fix, first.who)
+                    )
+                if many and part is verdicts:
                     break
         return found
 
 
-def _several_reasons(check: str, bad: Sequence[Verdict]) -> bool:
-    """Return whether nodes did not answer for reasons of their own (drained, busy): that is no problem of the fleet."""
-    return check == ANSWERED and len({verdict.cause for verdict in bad}) > 1
+def _alike(check: str, verdicts: Sequence[Verdict], counted: tuple[str, ...]) -> list[list[Verdict]]:
+    """Return the bad verdicts of a check; those that did not answer by their reasons, which are mostly their own."""
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.status in counted:
+            groups.setdefault(verdict.cause if check == ANSWERED else "", []).append(verdict)
+    return list(groups.values())
 
 
 def judged(document: Mapping[str, Any], entries: Mapping[str, Entry] | None = None) -> Judged:
@@ -168,11 +173,13 @@ def straggler_verdicts(document: Mapping[str, Any], profiles: Mapping[str, Profi
 
 def typical_start(hosts: Mapping[str, Any]) -> float | None:
     """Return the median seconds in which a container started; None below three nodes, where it is nobody's."""
-    seconds = [
-        step["received"] - step["hello"]["began"]
-        for host in hosts.values()
-        if "hello" in (step := host["steps"].get("container", {}))
-    ]
+    seconds = []
+    for host in hosts.values():
+        step = host["steps"].get("container", {})
+        try:
+            seconds.append(float(step["received"]) - float(step["hello"]["began"]))
+        except (LookupError, TypeError, ValueError):
+            continue
     return statistics.median(seconds) if len(seconds) >= 3 else None
 
 
@@ -181,14 +188,14 @@ def roster_verdicts(document: Mapping[str, Any]) -> list[Verdict]:
     first = next((node["name"] for node in document["roster"] if node["role"] == "login"), None)
     if first is None:
         return []
-    more = document["cluster"].get("only_in_slurm") or []
+    more, check = document["cluster"].get("only_in_slurm") or [], arrived.CHECKS[ROSTER_CHECK]
     expected = "Slurm's nodes are the inventory's"
     if not more:
         return [Verdict(first, ROSTER_CHECK, PASS, "the same nodes", expected)]
     return [
         Verdict(
             first, ROSTER_CHECK, WARN, f"only in Slurm: {', '.join(more)}", expected,
-            "nodes that nobody accepts: they are missing in the inventory", "add them to the group compute", "admin",
+            check.cause, check.fix, check.who,
         )
     ]  # fmt: skip
 
@@ -221,8 +228,12 @@ def write(path: Path, content: str) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        # A file's name on a node need not be text; what stands for its bytes is none either.
+        temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -251,6 +262,8 @@ def faults(content: Any) -> list[str]:
         for key, kind in SHAPE.items()
         if key in content and not isinstance(content[key], (int, float) if kind is float else kind)
     ]
+    if not found and not all(isinstance(check, str) for check in content["checks"]):
+        found.append("checks is no list of texts")
     if found:
         return found
     for what, entries, needed in (

@@ -17,7 +17,7 @@ CHECK = Check(
     step="sample",
     cause="the registry is not reached from the compute node: http_proxy and https_proxy are not set there",
     fix="env | grep -i proxy in a job on this node; curl -I the registry; apptainer registry login",
-    after=("A-06", "C-20"),
+    after=("A-06", "C-20", "C-16"),
     needs=("network",),
     seconds=330,
 )

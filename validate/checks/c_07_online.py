@@ -16,7 +16,7 @@ CHECK = Check(
     step="sample",
     cause="the registry refuses, limits, or is not reached from this node",
     fix="enroot digest docker://IMAGE on this node; registry#path; ~/.config/enroot/.credentials; proxy",
-    after=("C-01", "C-20"),
+    after=("C-01", "C-20", "C-16"),
     needs=("network",),
     seconds=310,
 )

@@ -17,7 +17,7 @@ CHECK = Check(
     step="container",
     cause="the path is not the account's inside, or the mount was not made",
     fix="srun --container-mounts=DIR:/mnt on this node; root_squash on shared directories",
-    after=("C-01",),
+    after=("C-01", "N-07"),
 )
 
 

@@ -15,7 +15,7 @@ CHECK = Check(
     step="container",
     cause="a hook or TaskProlog changes it (pyxis#163)",
     fix="srun --container-image=… env on this node; look at TaskProlog and enroot's environ.d",
-    after=("C-01",),
+    after=("C-01", "N-07"),
 )
 
 

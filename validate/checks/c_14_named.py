@@ -14,7 +14,7 @@ CHECK = Check(
     step="nested",
     cause="the container is removed after each step: container_scope, or an epilog that runs too early (pyxis#123)",
     fix="container_scope in plugstack.conf's line of pyxis; enroot list on the node",
-    after=("C-01",),
+    after=("C-01", "N-07"),
     seconds=130,
 )
 

@@ -15,7 +15,7 @@ CHECK = Check(
     step="sample",
     cause="enroot's temporary path cannot hold what the layers need, or its helpers lack capabilities (enroot#141)",
     fix="ENROOT_TEMP_PATH on local ext4 or xfs; playbooks/site.yml reinstalls enroot+caps",
-    after=("N-08", "N-09", "N-10", "N-30", "C-20"),
+    after=("N-08", "N-09", "N-10", "N-30", "N-11", "C-01", "C-20"),
     needs=("network",),
     seconds=400,
 )

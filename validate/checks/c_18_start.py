@@ -14,7 +14,7 @@ CHECK = Check(
     step="container",
     cause="the image is not local, the disk is slow, a hook waits, or the driver is initialised on every start",
     fix="time srun --container-image=… true on this node and on another; ls /etc/enroot/hooks.d; iostat -x 1",
-    after=("C-01",),
+    after=("C-01", "N-07"),
 )
 
 

@@ -14,7 +14,7 @@ CHECK = Check(
     step="nested",
     cause="unsquashfs with all cores needs more memory than the job has (enroot#90)",
     fix="ENROOT_MAX_PROCESSORS 4 in enroot.conf; or more memory for the job",
-    after=("C-01",),
+    after=("C-01", "N-07"),
     seconds=70,
 )
 

@@ -20,7 +20,7 @@ CHECK = Check(
     step="host",
     cause="the registry does not answer this node: it does not run, or a proxy, a firewall or a route keeps them apart",
     fix="curl -kI https://REGISTRY/v2/ on this node; env | grep -i proxy; systemctl status the registry's own service",
-    after=("N-30", "N-10"),
+    after=("N-30", "N-10", "N-07"),
     seconds=30,
 )
 

@@ -17,7 +17,7 @@ CHECK = Check(
     step="sample",
     cause="the cache path is new for each job, or cannot be written by users",
     fix="ENROOT_CACHE_PATH in enroot.conf: one directory for each user, or shared; ls -ld it",
-    after=("C-01", "N-10", "C-20"),
+    after=("C-01", "N-10", "C-20", "C-16", "C-07"),
     needs=("network",),
     seconds=400,
 )

@@ -15,7 +15,7 @@ CHECK = Check(
     step="nested",
     cause="enroot's hook 50-slurm-pmi.sh is missing, or Slurm has no PMIx on this node (enroot's standard hooks)",
     fix="ls -l /etc/enroot/hooks.d/50-slurm-pmi.sh; srun --mpi=list; psec munge: PMIX_MCA_psec=native in environ.d",
-    after=("C-01", "N-12", "H-06", "N-30"),
+    after=("C-01", "N-12", "H-06", "N-30", "N-07"),
     seconds=70,
 )
 

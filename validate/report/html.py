@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+from validate import arrived
 from validate.catalogue import load
 from validate.report.terminal import OUTCOME
 from validate.results import Judged
@@ -17,7 +18,8 @@ TEMPLATE = Path(__file__).with_name("page.html")
 def render(judged: Judged) -> str:
     """Return the page. The data travels as JSON; the script draws only what is looked at."""
     document = judged.document
-    titles = {check: entry.check.title for check, entry in load().items()}
+    described = (*arrived.CHECKS.values(), *(entry.check for entry in load().values()))
+    titles = {check.id: check.title for check in described}
     checks = list(dict.fromkeys(verdict.check for verdict in judged.verdicts))
     cells: dict[str, dict[str, list[str]]] = {node: {} for node in judged.nodes}
     for verdict in judged.verdicts:
@@ -29,7 +31,7 @@ def render(judged: Judged) -> str:
         cells[verdict.node][verdict.check] = texts
     data = {
         "nodes": [{"name": name, "status": status, "cells": cells[name]} for name, status in judged.nodes.items()],
-        "checks": [{"id": check, "title": titles.get(check, BUILT_IN.get(check, ""))} for check in checks],
+        "checks": [{"id": check, "title": titles.get(check, "")} for check in checks],
         "fleet": [dataclasses.asdict(problem) for problem in judged.fleet_problems],
         "notes": document["notes"],
         "outcome": OUTCOME[judged.exit_code],
@@ -41,6 +43,3 @@ def render(judged: Judged) -> str:
     # A text may hold </script> or <!--, which would end or hide the data.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("__DATA__", text)
-
-
-BUILT_IN = {"N-01": "the host answered", "H-02": "Slurm's nodes are the inventory's"}

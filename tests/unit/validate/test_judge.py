@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from validate import drain, kinds, results
 from validate.catalogue import load
 from validate.errors import CannotStart
-from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, Verdict, failed, worst
+from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, Verdict, failed, warned, worst
+from validate.report import junit
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded"
 
@@ -260,6 +262,73 @@ def test_nodes_that_did_not_answer_for_different_reasons_are_no_problem_of_the_f
     assert results.judged(document).fleet_problems == []
 
 
+def test_one_node_with_a_reason_of_its_own_hides_no_problem_of_the_others(document):
+    for number in range(1, 6):
+        document["roster"][number].update(unusable="drained", reason="fan" if number == 1 else "Prolog error")
+        document["hosts"].pop(f"gpu{number:03}")
+    (problem,) = results.judged(document).fleet_problems
+    assert (problem.nodes, problem.measured) == (("gpu002", "gpu003", "gpu004", "gpu005"), 10)
+
+
+def test_a_file_that_differs_explains_what_it_does_to_containers(document, verdict):
+    broken = document["hosts"]["gpu001"]["checks"]
+    files = broken["N-07"]["observed"]
+    name = next(name for name in files if name.endswith("enroot.conf"))
+    files[name] = "0" * 8
+    broken["C-18"]["observed"] = "9"
+    broken["C-13"]["observed"] = None
+    assert verdict(document, "gpu001", "N-07").status == FAIL
+    cell = verdict(document, "gpu001", "C-13")
+    assert (cell.status, cell.by) == (BLOCKED, "N-07")
+
+
+def test_what_hangs_explains_what_could_not_be_observed_for_it_and_no_failure(small, verdict):
+    checks = small["hosts"]["gpu001"]["checks"]
+    checks["C-16"] = {"step": "sample", "error": "no answer within 400 s", "timeout": True}
+    seen = {"image": "x", "said": "", "path": "/x", "first": {}, "second": {}}
+    checks["L-03"]["observed"] = {**seen, "codes": [1, 1]}
+    assert verdict(small, "gpu001", "C-16").status == ERROR
+    assert (verdict(small, "gpu001", "L-03").status, verdict(small, "gpu001", "L-03").by) == (BLOCKED, "C-16")
+    checks["L-03"]["observed"] = {**seen, "codes": [0, 0]}
+    assert verdict(small, "gpu001", "L-03").status == FAIL
+
+
+@pytest.mark.parametrize(("status", "expected"), [(FAIL, BLOCKED), (WARN, WARN)])
+def test_a_submit_hosts_failure_refuses_no_node_that_was_warned_of(document, status, expected):
+    found = failed("odd", "even") if status == FAIL else warned("odd", "even")
+    entry = dataclasses.replace(load()["M-01"], judge=lambda _observed, _context: found)
+    document["hosts"]["login1"]["checks"]["H-06"]["observed"]["stdout"] = "MPI plugin types are...\n\tnone\n"
+    judged = results.judged(document, {**load(), "M-01": entry})
+    cells = {(cell.node, cell.check): cell for cell in judged.verdicts}
+    assert cells["login1", "H-06"].status == FAIL
+    assert cells["gpu001", "M-01"].status == expected
+
+
+@pytest.mark.parametrize("error", [StopIteration, RuntimeError, RecursionError, AssertionError, OSError])
+def test_a_criterion_that_breaks_costs_its_own_cell(small, error):
+    def broken(_observed, _context):
+        raise error("odd")
+
+    entries = {**load(), "N-08": dataclasses.replace(load()["N-08"], judge=broken)}
+    judged = results.judged(small, entries)
+    found = {cell.status for cell in judged.verdicts if cell.check == "N-08" and cell.node != "login1"}
+    assert found == {ERROR} and judged.exit_code == 2
+
+
+def test_damaged_steps_and_refusals_end_no_report(small):
+    small["hosts"]["gpu001"]["steps"]["container"]["hello"] = {}
+    small["hosts"]["gpu002"]["steps"]["container"]["received"] = "soon"
+    small["hosts"]["gpu002"]["checks"]["N-08"]["seconds"] = "fast"
+    small["hosts"]["gpu003"].update(refused={"said": None}, steps={}, checks={})
+    judged = results.judged(small)
+    assert judged.nodes["gpu003"] == NO_RESULT and "<testsuites>" in junit.render(judged)
+
+
+def test_a_host_of_which_nothing_came_was_not_stopped(document, verdict):
+    del document["hosts"]["gpu001"]
+    assert verdict(document, "gpu001", "N-01").cause == "nothing came back of this host"
+
+
 def test_a_profile_declares_what_does_not_apply(document, verdict):
     cell = verdict(document, "gpu001", "N-13")
     assert cell.status == SKIP and "declared by profile simulated" in cell.observed
@@ -369,6 +438,7 @@ def test_a_replay_gives_the_same_verdicts(document, tmp_path):
         (lambda content: content["profiles"]["cpu"].pop("kind"), "profile cpu lacks kind"),
         (lambda content: content["profiles"].pop("simulated"), "no profile is called so"),
         (lambda content: content.update(started="x"), "started is no float"),
+        (lambda content: content.update(checks=[["N-08"]]), "checks is no list of texts"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_in_words(document, tmp_path, break_it, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -206,6 +207,17 @@ def test_every_output_is_written_and_can_be_replayed(document, tmp_path):
     assert main(["report", str(tmp_path / "out" / "results.json"), "--output", str(tmp_path / "again")]) == 0
     for name in written:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_a_files_name_that_is_no_text_is_shown_and_ends_no_report(document, tmp_path):
+    """What Linux takes for a name need not be UTF-8: Python hands such bytes on as lone surrogates."""
+    document["hosts"]["gpu001"]["checks"]["N-08"]["observed"].update(code=1, stderr="unshare: /x/\udcff: no")
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    words = [sys.executable, "-m", "validate", "report", "old.json", "--output", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and r"/x/\udcff: no" in done.stdout, done.stderr
+    assert r"\udcff" in (tmp_path / "out" / "report.html").read_text()
 
 
 @pytest.mark.parametrize("at", [html, junit, terminal])

@@ -8,7 +8,7 @@ import signal
 import sys
 from types import FrameType
 
-from . import VERSION, config, container, image, reference
+from . import VERSION, bundle, config, container, image, reference
 from .errors import EnrootError, info, say
 from .registry import Registry, host_architecture
 
@@ -36,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output")
     export.add_argument("-f", "--force", action="store_true")
     export.add_argument("name", metavar="NAME")
+    packed = commands.add_parser("bundle")
+    packed.add_argument("-o", "--output")
+    packed.add_argument("image", metavar="IMAGE")
     remove = commands.add_parser("remove")
     remove.add_argument("-f", "--force", action="store_true")
     remove.add_argument("names", metavar="NAME", nargs="+")
@@ -75,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
         image.create(arguments.image, arguments.name, force=force)
     elif command == "export":
         image.export(arguments.name, arguments.output, force=force)
+    elif command == "bundle":
+        bundle.bundle(arguments.image, arguments.output)
     elif command == "remove":
         container.remove(arguments.names, force=force)
     elif command == "list":
