@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from validate import baseline, catalogue, direct, history, plan, results, settings, suite, tending
+from validate import baseline, catalogue, changes, direct, history, plan, results, settings, suite, tending
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -109,7 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def remembering(document: dict[str, Any], output: Path) -> results.Judged:
     """Return a run judged beside the earlier ones of its output directory; to be finished with ``history.save``."""
-    return results.judged({**document, "history": history.load(output)})
+    accepted = changes.differing(document, history.accepted(output))
+    return results.judged({**document, "history": history.load(output), "accepted": accepted})
 
 
 def finish(

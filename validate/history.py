@@ -1,4 +1,4 @@
-"""What earlier runs measured on each node: one small file a run, beside the reports."""
+"""What earlier runs measured on each node, a small file a run, and how each host was when it was last accepted."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from validate import stragglers
+from validate import changes, stragglers
 from validate.model import ACCEPTED, PASS
 from validate.results import Judged, write
 
 DIRECTORY = "history"
 RUNS = 50
+ACCEPTANCE = "accepted.json"
+
+
+def accepted(output: Path) -> dict[str, Any]:
+    """Return host -> how it was when it was last accepted {at, observed}; a damaged file counts for nothing."""
+    try:
+        content = json.loads((output / DIRECTORY / ACCEPTANCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def load(output: Path) -> dict[str, list[dict[str, Any]]]:
     """Return node -> its earlier accepted runs {run, rates, odd}, the last first; a damaged file counts for nothing."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted((output / DIRECTORY).glob("*.json"), reverse=True)[:RUNS]:
+    for path in sorted((output / DIRECTORY).glob("[0-9]*.json"), reverse=True)[:RUNS]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -45,10 +55,13 @@ def entry(judged: Judged) -> dict[str, dict[str, Any]]:
 
 def save(judged: Judged, output: Path) -> None:
     """Keep a run; the oldest beyond the last fifty are removed."""
+    now = changes.baseline(judged.document, judged.nodes, judged.verdicts)
+    if now:
+        write(output / DIRECTORY / ACCEPTANCE, json.dumps({**accepted(output), **now}) + "\n")
     kept: Mapping[str, Any] = entry(judged)
     if not kept:
         return
     name = f"{judged.document['started']:.0f}-{judged.document['run']}.json"
     write(output / DIRECTORY / name, json.dumps(kept) + "\n")
-    for path in sorted((output / DIRECTORY).glob("*.json"), reverse=True)[RUNS:]:
+    for path in sorted((output / DIRECTORY).glob("[0-9]*.json"), reverse=True)[RUNS:]:
         path.unlink()

@@ -6,12 +6,12 @@ import json
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from validate import arrived, kinds, stragglers
+from validate import arrived, changes, kinds, stragglers
 from validate.catalogue import Entry, load
 from validate.errors import CannotStart
 from validate.judge import ANSWERED, judge
@@ -72,10 +72,11 @@ class FleetProblem:
 
 @dataclass(frozen=True)
 class Judged:
-    """A document with its verdicts."""
+    """A document with its verdicts, and what is not as it was when a host was last accepted (`changes.since`)."""
 
     document: Mapping[str, Any]
     verdicts: list[Verdict]
+    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def by_host(self) -> dict[str, list[Verdict]]:
@@ -155,7 +156,9 @@ def judged(document: Mapping[str, Any], entries: Mapping[str, Entry] | None = No
     profiles = {kind: kinds.from_record(content) for kind, content in document["profiles"].items()}
     cluster = {**document["cluster"], "container_seconds": typical_start(document["hosts"])}
     verdicts = judge(document["roster"], document["hosts"], chosen, profiles, document["settings"], cluster)
-    return Judged(document, verdicts + roster_verdicts(document) + straggler_verdicts(document, profiles))
+    changed = changes.since(document, document.get("accepted") or {}, chosen, profiles)
+    more = roster_verdicts(document) + straggler_verdicts(document, profiles)
+    return Judged(document, changes.named(verdicts, changed) + more, changed)
 
 
 def straggler_verdicts(document: Mapping[str, Any], profiles: Mapping[str, Profile]) -> list[Verdict]:

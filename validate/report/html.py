@@ -9,7 +9,7 @@ from pathlib import Path
 
 from validate import arrived
 from validate.catalogue import load
-from validate.report.terminal import OUTCOME
+from validate.report.terminal import OUTCOME, since
 from validate.results import Judged
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -30,7 +30,10 @@ def render(judged: Judged) -> str:
             texts.pop()
         cells[verdict.node][verdict.check] = texts
     data = {
-        "nodes": [{"name": name, "status": status, "cells": cells[name]} for name, status in judged.nodes.items()],
+        "nodes": [
+            {"name": name, "status": status, "cells": cells[name], "since": since(judged, name)}
+            for name, status in judged.nodes.items()
+        ],
         "checks": [{"id": check, "title": titles.get(check, "")} for check in checks],
         "fleet": [dataclasses.asdict(problem) for problem in judged.fleet_problems],
         "notes": document["notes"],

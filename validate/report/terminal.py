@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 from validate.model import ACCEPTED, BLOCKED, SEVERITY, SKIP, WARN, Verdict
@@ -37,6 +38,7 @@ def render(judged: Judged) -> str:
         if blocked:
             by = ", ".join(f"{verdict.check} by {verdict.by}" for verdict in blocked)
             lines.append(f"  blocked: {by}")
+        lines += [f"  {text}" for text in since(judged, node)]
         lines.append("")
     if len(own) > SHOWN:
         lines += [f"… and {len(own) - SHOWN} more hosts: the page has all of them", ""]
@@ -67,6 +69,15 @@ def shown(judged: Judged, node: str, common: set[tuple[str, str]]) -> list[Verdi
         for verdict in judged.of(node)
         if verdict.status not in ACCEPTED and verdict.status != BLOCKED and (verdict.check, node) not in common
     ]
+
+
+def since(judged: Judged, node: str) -> list[str]:
+    """Return what is not as it was when a host was last accepted, a line a check."""
+    changed = judged.changed.get(node)
+    if not changed:
+        return []
+    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(changed["at"]))
+    return [f"changed since {day}, when it was accepted: {check} {said}" for check, said in changed["checks"].items()]
 
 
 def explain(verdict: Verdict) -> list[str]:

@@ -1,0 +1,98 @@
+"""A host beside itself: what is another since it was accepted, and which of two that differ was changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+
+from tests.unit.validate.conftest import NOW, cluster
+from validate import catalogue, changes, history, results
+from validate.command import remembering
+from validate.model import FAIL, WARN
+from validate.report import html, terminal
+
+CONF = "/etc/enroot/enroot.conf"
+
+
+def remembered(document, tmp_path):
+    """A good run of these hosts is stored; then the document is judged beside it."""
+    good = remembering(cluster(len(document["roster"]) - 1), tmp_path)
+    assert set(good.nodes.values()) == {"PASS"} and good.changed == {}
+    history.save(good, tmp_path)
+    return remembering(document, tmp_path)
+
+
+def edited(document, node, text="f" * 16 + " 0644"):
+    files = document["hosts"][node]["checks"]["N-07"]["observed"]
+    document["hosts"][node]["checks"]["N-07"]["observed"] = {**files, CONF: text}
+    return document
+
+
+def test_a_node_that_fails_says_what_is_another_since_it_was_accepted(tmp_path):
+    document = edited(cluster(3), "gpu001")
+    document["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
+    judged = remembered(document, tmp_path)
+    said = judged.changed["gpu001"]["checks"]
+    assert set(said) == {"N-07"} and f"{CONF}: before 0123456789abcdef 0644, gpu001 {'f' * 16} 0644" in said["N-07"]
+    assert set(judged.changed) == {"gpu001"}
+    text = terminal.render(judged)
+    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(NOW))
+    assert f"  changed since {day}, when it was accepted: N-07 {CONF}" in text
+    assert f'"since":["changed since {day}' in html.render(judged)
+
+
+def test_of_two_nodes_that_differ_the_one_that_was_changed_is_named(tmp_path):
+    judged = remembered(edited(cluster(2), "gpu002"), tmp_path)
+    cells = {cell.node: cell for cell in judged.verdicts if cell.check == "N-07" and cell.node != "login1"}
+    assert {cell.status for cell in cells.values()} == {WARN}
+    for cell in cells.values():
+        assert "cannot be told which is right; gpu002 changed since it was last accepted" in cell.cause
+
+
+def test_where_both_were_changed_alike_nothing_is_said(tmp_path):
+    judged = remembered(edited(edited(cluster(2), "gpu001"), "gpu002"), tmp_path)
+    assert set(judged.nodes.values()) == {"PASS"} and set(judged.changed) == {"gpu001", "gpu002"}
+    assert "changed since" not in terminal.render(judged)
+
+
+def test_only_what_is_accepted_and_beyond_doubt_is_remembered(tmp_path):
+    document = edited(cluster(2), "gpu002")
+    remembered(copy.deepcopy(document), tmp_path)
+    history.save(remembering(document, tmp_path), tmp_path)
+    stored = history.accepted(tmp_path)
+    assert stored["gpu002"]["observed"]["N-07"][CONF] == "0123456789abcdef 0644"
+    broken = cluster(2)
+    broken["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
+    del stored["gpu001"], stored["gpu002"]
+    (tmp_path / "history" / "accepted.json").write_text(json.dumps(stored))
+    history.save(remembering(broken, tmp_path), tmp_path)
+    assert set(history.accepted(tmp_path)) == {"gpu002"}
+
+
+def test_a_damaged_memory_and_old_forms_change_no_verdict(tmp_path):
+    document = cluster(2)
+    plain = results.judged(copy.deepcopy(document)).verdicts
+    (tmp_path / "history").mkdir()
+    for text in (
+        "{",
+        "[]",
+        '{"gpu001": 7, "gpu002": {"observed": {"N-07": 7, "N-30": [], "N-10": "x"}, "at": 1}}',
+        '{"gpu001": {"observed": {"N-07": 7}, "at": "x"}}',
+    ):
+        (tmp_path / "history" / "accepted.json").write_text(text)
+        assert remembering(copy.deepcopy(document), tmp_path).verdicts == plain
+
+
+def test_what_a_check_says_of_a_node_alone_is_no_change(tmp_path):
+    document = cluster(3)
+    document["hosts"]["gpu001"]["checks"]["N-10"]["observed"]["ENROOT_DATA_PATH"]["options"] = "rw,noexec"
+    judged = remembered(document, tmp_path)
+    assert judged.nodes["gpu001"] == FAIL and judged.changed == {}
+
+
+def test_every_check_that_compares_is_remembered_or_changes_by_itself():
+    comparing = {check for check, entry in catalogue.load().items() if "compare(" in entry.source}
+    # Of homes and mounts, ports, users' ranges and reboots only others of the same moment tell.
+    assert comparing - set(changes.COMPARED) == {"A-06", "C-10", "H-09", "N-21", "N-27"}
+    assert set(changes.COMPARED) <= comparing
