@@ -40,8 +40,9 @@ def differing(document: Mapping[str, Any], accepted: Mapping[str, Any]) -> dict[
     found = {}
     for node, host in document["hosts"].items():
         past = accepted.get(node)
-        whole = isinstance(past, dict) and isinstance(past.get("at"), (int, float))
-        if not whole or not isinstance(past.get("observed"), dict):
+        if not isinstance(past, dict) or not isinstance(past.get("observed"), dict):
+            continue
+        if not isinstance(past.get("at"), (int, float)):
             continue
         other = {
             check: before
