@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -30,8 +30,13 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """It is on for all."""
-    rows = reading.csv(observed["stdout"])
-    if observed["code"] != 0 or not rows or any(len(row) != 2 for row in rows):
-        return errored((observed["stderr"] or observed["stdout"]).strip()[:200] or "nvidia-smi said nothing")
-    off = [row[0] for row in rows if row[1] != "Enabled"]
-    return failed(f"off on GPU {', '.join(off)}", "Enabled on all") if off else passed("Enabled on all")
+    rows, problem = reading.of_gpus(observed, 2)
+    if problem:
+        return problem
+    off = [row[0] for row in rows if row[1] == "Disabled"]
+    if off:
+        return failed(f"off on GPU {', '.join(off)}", "Enabled on all")
+    strange = [f"GPU {row[0]}: {row[1]}" for row in rows if row[1] != "Enabled"]
+    if strange:
+        return reading.unlike("; ".join(strange))
+    return reading.of_all(rows, context.slurm["gpus"]) or passed("Enabled on all")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate import reading
+from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -21,17 +22,33 @@ CHECK = Check(
 )
 
 
+# What it prints of eight GPUs is longer than what is kept of a command, so the rest is left out where it is printed.
+QUERY = """
+said=$(nvidia-smi -q) || { code=$?; echo "$said"; exit $code; }
+grep -A 3 '^ *Fabric *$' <<< "$said" || true
+"""
+
+
 def observe(node: Node) -> Any:
     """Read the fabric sections of nvidia-smi -q."""
-    output = node.run(["nvidia-smi", "-q"], 20)
+    output = node.run(["bash", "-c", QUERY], 20)
     found = re.findall(r"^\s+Fabric\n\s+State\s+: (.+)\n\s+Status\s+: (.+)$", output.stdout, re.MULTILINE)
-    return {"code": output.code, "fabric": [list(pair) for pair in found], "stderr": output.stderr[:500]}
+    said = output.stdout[:500] if output.code != 0 else ""
+    pairs = [list(pair) for pair in found]
+    return {"code": output.code, "fabric": pairs, "stderr": output.stderr[:500] or said, "whole": True}
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Completed and Success for every GPU."""
     states = [" / ".join(pair) for pair in observed["fabric"]]
     if observed["code"] != 0 or not states:
-        return errored(observed["stderr"].strip() or "nvidia-smi -q names no fabric")
+        return reading.unlike(observed["stderr"].strip() or "nvidia-smi -q names no fabric")
+    broken = next((number for number, state in enumerate(states) if reading.UNREAD.search(state)), None)
+    if broken is not None:
+        return reading.unread(str(broken), states[broken])
     bad = sorted({state for state in states if state != "Completed / Success"})
-    return failed(", ".join(bad), "Completed / Success") if bad else passed(f"{len(states)} GPUs ready")
+    if bad:
+        return failed(", ".join(bad), "Completed / Success")
+    # Older results hold the first GPUs only.
+    fewer = reading.of_all(states, context.slurm["gpus"]) if observed.get("whole") else None
+    return fewer or passed(f"{len(states)} GPUs ready")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -17,25 +17,43 @@ CHECK = Check(
     fix="pending: reset the GPU (nvidia-smi -r) or reboot; failure: return the GPU",
     after=("N-04",),
     needs=("nvidia",),
+    seconds=20,
 )
 
 
-QUERY = "index,ecc.errors.uncorrected.volatile.total,remapped_rows.pending,remapped_rows.failure"
+ECC, ROWS = "ecc.errors.uncorrected.volatile.total", "remapped_rows.pending,remapped_rows.failure"
 
 
 def observe(node: Node) -> Any:
-    """Ask nvidia-smi."""
-    return node.run(["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"], 8).record()
+    """Ask nvidia-smi: older ones know the remapped rows only in a query of their own."""
+    found = ask(node, f"--query-gpu=index,{ECC},{ROWS}")
+    if "is not a valid field" not in found["stdout"] + found["stderr"]:
+        return found
+    errors, remapped = ask(node, f"--query-gpu=index,uuid,{ECC}"), ask(node, f"--query-remapped-rows=gpu_uuid,{ROWS}")
+    if errors["code"] != 0 or remapped["code"] != 0:
+        return errors if errors["code"] != 0 else remapped
+    # A GPU that has none is not in it.
+    rows = {row[0]: row[1:] for row in reading.csv(remapped["stdout"]) if row}
+    joined = [[row[0], *row[2:], *rows.get(row[1], ["N/A", "N/A"])] for row in reading.csv(errors["stdout"]) if row[1:]]
+    return {**errors, "stdout": "".join(f"{', '.join(row)}\n" for row in joined)}
+
+
+def ask(node: Node, query: str) -> dict[str, Any]:
+    """Ask nvidia-smi for a line of each GPU."""
+    return node.run(["nvidia-smi", query, "--format=csv,noheader,nounits"], 6).record()
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """No uncorrected error, nothing pending, nothing failed; a GPU without the counter says N/A."""
-    rows = reading.csv(observed["stdout"])
-    if observed["code"] != 0 or not rows or any(len(row) != 4 for row in rows):
-        return errored((observed["stderr"] or observed["stdout"]).strip()[:200] or "nvidia-smi said nothing")
-    good = ("0", "No", "[N/A]", "N/A", "[Not Supported]")
+    rows, problem = reading.of_gpus(observed, 4)
+    if problem:
+        return problem
+    good = ("0", "No", *reading.ABSENT)
     bad = [row for row in rows if any(value not in good for value in row[1:])]
+    strange = [row for row in bad if not all(value in (*good, "Yes") or value.isdigit() for value in row[1:])]
+    if strange:
+        return reading.unlike(f"GPU {', '.join(strange[0])}")
     if bad:
         said = "; ".join(f"GPU {row[0]}: {row[1]} uncorrected, pending {row[2]}, failure {row[3]}" for row in bad)
         return failed(said, "0 uncorrected, nothing pending or failed")
-    return passed(f"{len(rows)} GPUs without an error")
+    return reading.of_all(rows, context.slurm["gpus"]) or passed(f"{len(rows)} GPUs without an error")

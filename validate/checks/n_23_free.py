@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
 CHECK = Check(
@@ -46,12 +46,18 @@ def holder(node: Node, pid: str, used: str) -> dict[str, str]:
 
 def judge(observed: Any, context: Context) -> Finding:
     """Less than a GiB is in use on each, because the whole node is ours."""
-    rows = reading.csv(observed["stdout"])
-    if observed["code"] != 0 or not rows or any(len(row) != 2 or not row[1].isdigit() for row in rows):
-        return errored((observed["stderr"] or observed["stdout"]).strip()[:200] or "nvidia-smi said nothing")
+    rows, problem = reading.of_gpus(observed, 2)
+    if problem:
+        return problem
+    # As where the GPU shares the memory of the node.
+    if all(row[1] in reading.ABSENT for row in rows):
+        return skipped(f"the driver does not tell how much memory is in use here: {rows[0][1]}")
+    strange = [f"GPU {row[0]}: {row[1]}" for row in rows if not row[1].isdigit()]
+    if strange:
+        return reading.unlike("; ".join(strange))
     used = [f"GPU {row[0]}: {row[1]} MiB" for row in rows if int(row[1]) >= 1024]
     if not used:
-        return passed("all free")
+        return reading.of_all(rows, context.slurm["gpus"]) or passed("all free")
     holders = observed.get("holders") or []
     said = [
         f"pid {seen['pid']} {seen['name']} of {seen['owner'] or 'somebody'} ({seen['used']} MiB)" for seen in holders

@@ -480,6 +480,11 @@ def said(stdout: str = "", code: int | None = 0, stderr: str = "", **more: Any) 
     return {"code": code, "stdout": stdout, "stderr": stderr, **more}
 
 
+def every(*fields: str, count: int = 8) -> str:
+    """Return what nvidia-smi prints with the same fields for every GPU."""
+    return "".join(f"{n}, {', '.join(fields)}\n" for n in range(count))
+
+
 EIGHT = "".join(f"{n}, GPU-{n}f2a0c1d-0000-0000-0000-000000000000, NVIDIA H100 80GB HBM3\n" for n in range(8))
 MISMATCH = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 560.35\n"
 NVIDIA: list[tuple[str, Any, str, str]] = [
@@ -504,7 +509,7 @@ NVIDIA: list[tuple[str, Any, str, str]] = [
         "rpc",
     ),
     ("N-15", said(code=127, stderr="nvidia-container-cli: No such file or directory"), FAIL, "No such file"),
-    ("N-16", said("0, Enabled\n1, Enabled\n"), PASS, "Enabled"),
+    ("N-16", said(every("Enabled")), PASS, "Enabled"),
     ("N-16", said("0, Enabled\n1, Disabled\n"), FAIL, "GPU 1"),
     ("N-16", said(""), ERROR, "nothing"),
     ("N-17", said("x", fabric=[["Completed", "Success"]] * 8), PASS, "8 GPUs"),
@@ -514,16 +519,16 @@ NVIDIA: list[tuple[str, Any, str, str]] = [
     ("N-18", said("kernel: NVRM: Xid (PCI:0000:9b:00): 13, pid=1, Graphics Exception\n"), PASS, "1 of programs"),
     ("N-18", said("", code=1), PASS, "none"),
     ("N-18", said(code=None), ERROR, "nothing"),
-    ("N-19", said("0, 0, No, No\n1, 0, No, No\n"), PASS, "2 GPUs"),
-    ("N-19", said("0, [N/A], [N/A], [N/A]\n"), PASS, "1 GPUs"),
+    ("N-19", said(every("0", "No", "No")), PASS, "8 GPUs"),
+    ("N-19", said(every("[N/A]", "[N/A]", "[N/A]")), PASS, "8 GPUs"),
     ("N-19", said("0, 0, No, No\n1, 3, Yes, No\n"), FAIL, "GPU 1: 3 uncorrected, pending Yes"),
     ("N-19", said("Unable to determine the device handle for GPU0000:9B:00.0: Unknown Error\n"), ERROR, "Unable"),
     ("N-20", said("0, 16, 16\n1, 8, 16\n"), FAIL, "GPU 1: 8 of 16"),
-    ("N-20", said("0, 16, 16\n"), PASS, "1 links"),
+    ("N-20", said(every("16", "16")), PASS, "8 links"),
     ("N-20", said("garbage"), ERROR, "garbage"),
     ("N-23", said("0, 4\n1, 40000\n"), FAIL, "GPU 1: 40000"),
-    ("N-23", said("0, 4\n"), PASS, "free"),
-    ("N-23", said("0, [Unknown Error]\n"), ERROR, "Unknown Error"),
+    ("N-23", said(every("4")), PASS, "free"),
+    ("N-23", said("0, [Unknown Error]\n"), FAIL, "Unknown Error"),
     ("N-22", {"memlock": 65536, "nofile": 20000}, FAIL, "65536 bytes"),
 ]
 
