@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed, skipped, warned
+from validate.model import Check, Context, Finding, compare, failed, passed, skipped, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -23,6 +24,41 @@ CHECK = Check(
 
 
 SECONDS = 5.0
+# What nvidia-smi says where it fails -> cause, fix.
+TROUBLES = (
+    (
+        r"Driver/library version mismatch",
+        "the driver was upgraded and the module not reloaded (nct#394)",
+        (
+            "reboot the node; or drain it, stop nvidia-persistenced, nvidia-fabricmanager and nvidia-dcgm, rmmod what "
+            "lsmod | grep ^nvidia lists, nvidia last, and modprobe nvidia; hold the driver's packages"
+        ),
+    ),
+    (
+        r"couldn't communicate with the NVIDIA driver",
+        "the nvidia module is not loaded, or does not answer",
+        "modprobe nvidia; where there is none for this kernel: dkms status, uname -r; dmesg -T | grep -i nvrm",
+    ),
+    (r"GPU is lost|Unable to determine the device handle", "a GPU fell off the bus (Xid 79)", reading.LOST),
+    (
+        r"No devices were found",
+        "the driver is loaded and could not start any GPU",
+        "dmesg -T | grep -i nvrm says why; lspci -d 10de: shows what is on the bus; power the node off and on",
+    ),
+    (
+        r"libnvidia-ml",
+        "the driver's library libnvidia-ml is missing or not found",
+        (
+            "ldconfig -p | grep libnvidia-ml; install the driver's libraries of the version that "
+            "/proc/driver/nvidia/version names; ldconfig"
+        ),
+    ),
+    (
+        r"Insufficient Permissions",
+        "the driver's device files are closed to users",
+        "ls -l /dev/nvidiactl /dev/nvidia0: 0666; find what sets it: udev rules, NVreg_DeviceFileMode of the module",
+    ),
+)
 
 
 def observe(node: Node) -> Any:
@@ -43,11 +79,65 @@ def judge(observed: Any, context: Context) -> Finding:
     if not nvidia:
         return passed(f"it answers within {observed['seconds']} s")
     if observed["code"] != 0:
-        said = (observed["stdout"] + observed["stderr"]).strip()
-        return failed(said[:300] or f"exit code {observed['code']}", f"{context.slurm['gpus']} GPUs")
-    rows = [row for row in reading.csv(observed["stdout"]) if len(row) == 3 and row[1].startswith(("GPU-", "MIG-"))]
-    if len(rows) != context.slurm["gpus"]:
-        return failed(f"{len(rows)} GPUs", f"{context.slurm['gpus']} GPUs")
+        said = (observed["stdout"] + observed["stderr"]).strip() or f"exit code {observed['code']}"
+        return failed(said[:300], f"{context.slurm['gpus']} GPUs", *trouble(said, observed.get("found", True)))
+    return listed(observed, context)
+
+
+def trouble(said: str, found: bool) -> tuple[str, str]:
+    """Return cause and fix of what nvidia-smi said when it failed."""
+    if not found:
+        return (
+            "nvidia-smi is not installed, or not on a job's PATH",
+            (
+                "install the driver's utilities of the version that /proc/driver/nvidia/version names: Ubuntu's "
+                "nvidia-utils-VERSION, EL's nvidia-driver-cuda"
+            ),
+        )
+    return next(
+        ((cause, fix) for pattern, cause, fix in TROUBLES if re.search(pattern, said, re.IGNORECASE)),
+        ("nvidia-smi fails", "nvidia-smi; dmesg -T | grep -i nvrm"),
+    )
+
+
+def listed(observed: Any, context: Context) -> Finding:
+    """Return what is wrong with the list of GPUs, or that nothing is."""
+    gpus, lines = context.slurm["gpus"], reading.csv(observed["stdout"])
+    for row in lines:
+        word = next((value for value in row[1:] if reading.UNREAD.search(value)), "")
+        if word:
+            return reading.unread(row[0], word)
+    rows = listing(observed)
+    if len(rows) != gpus:
+        return failed(
+            f"{len(rows)} GPUs",
+            f"{gpus} GPUs",
+            f"the driver lists {len(rows)} of the {gpus} GPUs that Slurm has",
+            "lspci -d 10de: shows what is on the bus, dmesg -T | grep -i -e nvrm -e xid what became of it; power the "
+            "node off and on; where a GPU stays away: reseat or return it",
+        )
+    twice = sorted({row[1] for row in rows if [other[1] for other in rows].count(row[1]) > 1})
+    if twice:
+        cause = "several GPUs have one UUID: none of them can be chosen by it"
+        fix = "nvidia-smi -q | grep -e UUID -e Serial; return the GPU"
+        return failed(f"{', '.join(twice)} twice", "a UUID for each GPU", cause, fix)
+    beside = compare(context.fleet, models(observed), models)
+    if beside.other and len({row[2] for row in rows}) > 1:
+        usual = beside.other["models"].usual
+        cause = "the node has other models of GPUs than most of its kind"
+        return warned(models(observed)["models"], f"{usual}, {beside.on}", cause, "nvidia-smi -L; replace the odd one")
     if observed["seconds"] > SECONDS:
         return warned(f"{observed['seconds']} s", f"{SECONDS:g} s", "persistence mode is off, or the driver is slow")
-    return passed(f"{len(rows)} of {rows[0][2]} in {observed['seconds']} s" if rows else "none, as in Slurm")
+    return passed(f"{models(observed)['models']} in {observed['seconds']} s" if rows else "none, as in Slurm")
+
+
+def listing(seen: Any) -> list[list[str]]:
+    """Return index, UUID and name of the GPUs that nvidia-smi lists."""
+    return [row for row in reading.csv(seen["stdout"]) if len(row) == 3 and row[1].startswith(("GPU-", "MIG-"))]
+
+
+def models(seen: Any) -> dict[str, str]:
+    """Return how many GPUs of which models there are."""
+    names = [row[2] for row in listing(seen)]
+    found = ", ".join(f"{names.count(name)} of {name}" for name in sorted(set(names)))
+    return {"models": found} if found else {}

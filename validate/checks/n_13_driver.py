@@ -44,7 +44,8 @@ def judge(observed: Any, context: Context) -> Finding:
     beside = compare(context.fleet, driver(observed), driver)
     if beside.other:
         wanted = f"{beside.other['driver'].usual}, {beside.on}"
-        return failed(observed["loaded"], wanted, "another driver than on the other nodes")
+        fix = f"install {beside.other['driver'].usual}, libraries and kernel module, and hold its packages; then reboot"
+        return failed(observed["loaded"], wanted, "another driver than on the other nodes", fix)
     if beside.split:
         return undecided(beside, "install the driver that the site means on both, and hold its packages; then reboot")
     return passed(observed["loaded"])

@@ -9,10 +9,59 @@ from typing import Any
 
 import pytest
 
-from tests.unit.validate.test_checks import every, judge, said
+from tests.unit.validate.test_checks import EIGHT, MISMATCH, every, judge, said
 from validate.checks import n_17_fabric, n_19_memory
-from validate.model import ERROR, FAIL, PASS, SKIP
+from validate.model import ERROR, FAIL, PASS, SKIP, WARN
 from validate.probing import Node
+
+UUIDS = [line.split(", ")[1] for line in EIGHT.splitlines()]
+MIXED = EIGHT.replace("H100 80GB HBM3", "H100 PCIe", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "cause", "fix"),
+    [
+        (MISMATCH.strip(), 18, "the module not reloaded", "rmmod"),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", 9, "not loaded", "modprobe"),
+        ("Unable to determine the device handle for GPU 0000:0B:00.0: Unknown Error", 255, "Xid 79", "off and on"),
+        ("No devices were found", 6, "could not start any GPU", "nvrm"),
+        ("NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.", 12, "libnvidia-ml", "ldconfig"),
+        ("Failed to initialize NVML: Insufficient Permissions", 4, "closed to users", "/dev/nvidiactl"),
+        ("Segmentation fault", -11, "nvidia-smi fails", "dmesg"),
+    ],
+)
+def test_what_nvidia_smi_says_has_its_own_cause(text, code, cause, fix):
+    finding = judge("N-04", said(text, code=code, seconds=0.1, found=True), "nvidia")
+    assert finding.status == FAIL and text in finding.observed and cause in finding.cause and fix in finding.fix
+
+
+def test_a_node_without_nvidia_smi_is_told_what_to_install():
+    missing = said(code=127, stderr="nvidia-smi: No such file or directory", seconds=0.0, found=False)
+    finding = judge("N-04", missing, "nvidia")
+    assert finding.status == FAIL and "not installed" in finding.cause and "nvidia-utils" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        (EIGHT.partition("\n")[2], FAIL, "lists 7 of the 8 GPUs"),
+        (EIGHT.replace(UUIDS[1], UUIDS[0]), FAIL, f"{UUIDS[0]} twice"),
+        (EIGHT.replace(UUIDS[1], "[GPU is lost]"), FAIL, "cannot read GPU 1: it fell off the bus"),
+        # Where all nodes have two models, they are meant to.
+        (MIXED, PASS, "7 of NVIDIA H100 80GB HBM3, 1 of NVIDIA H100 PCIe"),
+    ],
+)
+def test_the_list_of_gpus_is_judged(text, status, words):
+    seen = said(text, seconds=1.0)
+    finding = judge("N-04", seen, "nvidia", fleet={f"gpu00{number}": seen for number in range(3)})
+    assert finding.status == status and words in f"{finding.observed} {finding.cause}"
+
+
+def test_an_odd_model_is_seen_beside_the_other_nodes():
+    fleet = {name: said(text, seconds=1.0) for name, text in (("a", EIGHT), ("b", EIGHT), ("gpu001", MIXED))}
+    finding = judge("N-04", fleet["gpu001"], "nvidia", fleet=fleet)
+    assert finding.status == WARN and "other models" in finding.cause and "8 of NVIDIA" in finding.expected
+    assert judge("N-04", fleet["a"], "nvidia", fleet=fleet).status == PASS
 
 
 @pytest.mark.parametrize(
@@ -82,3 +131,10 @@ def test_an_older_nvidia_smi_is_asked_for_the_remapped_rows_alone(tmp_path, monk
     assert observed["stdout"] == "0, 0, N/A, N/A\n1, 2, 1, 0\n"
     finding = judge("N-19", observed, "nvidia", gpus=2)
     assert finding.status == FAIL and finding.observed == "GPU 1: 2 uncorrected, pending 1, failure 0"
+
+
+def test_another_driver_is_mended_by_installing_the_usual_one():
+    fleet = {name: {"loaded": "550.90.07", "queried": ["550.90.07"], "module": "550.90.07"} for name in "ab"}
+    own = {"loaded": "535.183.06", "queried": ["535.183.06"], "module": "535.183.06"}
+    finding = judge("N-13", own, "nvidia", fleet={**fleet, "gpu001": own})
+    assert finding.status == FAIL and "install 550.90.07" in finding.fix
