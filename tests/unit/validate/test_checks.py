@@ -516,7 +516,7 @@ NVIDIA: list[tuple[str, Any, str, str]] = [
     ("N-17", said("x", fabric=[["Completed", "Success"], ["In Progress", "N/A"]]), FAIL, "In Progress"),
     ("N-17", said("", fabric=[]), ERROR, "no fabric"),
     ("N-18", said("kernel: NVRM: Xid (PCI:0000:9b:00): 79, pid=1, GPU has fallen off the bus.\n"), FAIL, "Xid 79"),
-    ("N-18", said("kernel: NVRM: Xid (PCI:0000:9b:00): 13, pid=1, Graphics Exception\n"), PASS, "1 of programs"),
+    ("N-18", said("kernel: NVRM: Xid (PCI:0000:9b:00): 13, pid=1, Graphics Exception\n"), PASS, "1 others"),
     ("N-18", said("", code=1), PASS, "none"),
     ("N-18", said(code=None), ERROR, "nothing"),
     ("N-19", said(every("0", "No", "No")), PASS, "8 GPUs"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate.test_checks import EIGHT, MISMATCH, every, judge, said
-from validate.checks import n_17_fabric, n_19_memory
+from validate.checks import n_17_fabric, n_18_xid, n_19_memory
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN
 from validate.probing import Node
 
@@ -131,6 +131,60 @@ def test_an_older_nvidia_smi_is_asked_for_the_remapped_rows_alone(tmp_path, monk
     assert observed["stdout"] == "0, 0, N/A, N/A\n1, 2, 1, 0\n"
     finding = judge("N-19", observed, "nvidia", gpus=2)
     assert finding.status == FAIL and finding.observed == "GPU 1: 2 uncorrected, pending 1, failure 0"
+
+
+XID = "Nov 29 02:00:00 gpu001 kernel: NVRM: Xid (PCI:0000:9b:00"
+RECOVERY = "): 154, GPU recovery action changed from"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        (f"{XID} GPU-I:05): 94, pid=7194, Contained: CE User Channel (0x9). RST: No\n", FAIL, "GPU-I:05"),
+        (f"{XID}): 46, pid=1, GPU stopped processing\n", FAIL, "--gpu-reset -i 0000:9b:00.0"),
+        (f"{XID}): 109, pid=1, name=python, Ch 00000008, errorString CTX SWITCH TIMEOUT\n", FAIL, "Xid 109"),
+        (f"{XID}): 145, RLW_REMAP Nonfatal XC0 i0 Link 02 (0x00000004 0x00000001)\n", PASS, "1 others"),
+        (f"{XID}): 149, NETIR_LINK_EVT Fatal XC0 i0 Link 00 (0x025001c6 0x00000000)\n", FAIL, "nvlink -e"),
+        (f"{XID}{RECOVERY} 0x0 (None) to 0x2 (Node Reboot Required)\n", FAIL, "reboot the node"),
+        (f"{XID}{RECOVERY} 0x0 (None) to 0x1 (GPU Reset Required)\n", FAIL, "--gpu-reset"),
+        (
+            f"{XID}{RECOVERY} 0x0 (None) to 0x1 (GPU Reset Required)\n{XID}{RECOVERY} 0x1 (x) to 0x0 (None)\n",
+            PASS,
+            "none",
+        ),
+        ("nvidia-nvswitch3: SXid (PCI:0000:c1:00.0): 24007, Fatal, Link 27 sourcetrack timeout\n", FAIL, "SXid 24007"),
+        ("nvidia-nvswitch3: SXid (PCI:0000:c1:00.0): 28006, Non-fatal, Link 46 MC TS crumbstore\n", PASS, "none"),
+    ],
+)
+def test_an_xid_has_its_remedy(text, status, words):
+    finding = judge("N-18", said(text), "nvidia")
+    assert finding.status == status and words in f"{finding.observed} {finding.fix}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No journal files were opened due to insufficient permissions.\n",
+        "Hint: You are currently not seeing messages from other users and the system.\n      Users in groups 'adm' …\n",
+        "No journal files were found.\n",
+    ],
+)
+def test_a_journal_that_is_closed_is_not_taken_for_one_without_an_xid(text):
+    finding = judge("N-18", said("-- No entries --\n", code=1, stderr=text), "nvidia")
+    assert finding.status == ERROR and finding.observed == text.splitlines()[0] and "may not read" in finding.cause
+    assert judge("N-18", said("-- No entries --\n", code=1), "nvidia").status == PASS
+
+
+def test_a_crash_of_a_program_does_not_hide_a_fault(tmp_path, monkeypatch):
+    (tmp_path / "sudo").write_text("#!/bin/bash\nexit 1\n", encoding="utf-8")
+    (tmp_path / "sudo").chmod(0o755)
+    flood = "".join(f"{XID}): 69, pid={number}, Class Error\\n" for number in range(300))
+    text = f"printf '{flood}{XID}): 79, pid=1, GPU has fallen off the bus.\\n'"
+    (tmp_path / "journalctl").write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
+    (tmp_path / "journalctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    observed = n_18_xid.observe(Node())
+    assert "Xid 79" in judge("N-18", observed, "nvidia").observed
 
 
 def test_another_driver_is_mended_by_installing_the_usual_one():
