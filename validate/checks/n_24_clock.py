@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -32,6 +33,8 @@ def judge(observed: Any, context: Context) -> Finding:
     """It is neither ahead nor behind."""
     if context.received is None:
         return errored("the time of arrival is not known")
+    if not math.isfinite(observed):
+        return errored(f"the node's clock says {observed}")
     ahead = observed - context.received
     # A record may take long to arrive, but it was not observed before the submit host asked for the step.
     hello = context.steps.get("host", {}).get("hello") or {}

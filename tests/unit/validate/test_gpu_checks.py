@@ -187,6 +187,11 @@ def test_a_crash_of_a_program_does_not_hide_a_fault(tmp_path, monkeypatch):
     assert "Xid 79" in judge("N-18", observed, "nvidia").observed
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_clock_that_is_no_time_is_no_observation(value):
+    assert judge("N-24", value).status == ERROR
+
+
 def test_another_driver_is_mended_by_installing_the_usual_one():
     fleet = {name: {"loaded": "550.90.07", "queried": ["550.90.07"], "module": "550.90.07"} for name in "ab"}
     own = {"loaded": "535.183.06", "queried": ["535.183.06"], "module": "535.183.06"}
