@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import ERROR, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -45,16 +45,29 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """The same devices and the same UUIDs as outside."""
-    outside = (context.others.get("N-03") or {}).get("nvidia", {}).get("openable", [])
+    nvidia = "nvidia" in context.profile.has
+    unseen = [name for name in ("N-03", *["N-04"] * nvidia) if not context.others.get(name)]
+    if unseen:
+        cause = f"{unseen[0]} has no observation of the node with which the container could be compared"
+        return Finding(ERROR, "nothing to compare with", "an observation", cause, f"see {unseen[0]} of this node")
+    outside = context.others["N-03"].get("nvidia", {}).get("openable", [])
     missing = [name for name in outside if name not in observed["openable"]]
     more = [name for name in observed["openable"] if name not in outside]
     if missing or more:
         said = f"missing {', '.join(missing) or 'none'}, more {', '.join(more) or 'none'}"
         return failed(said, f"the {len(outside)} devices of the node", *why(observed, missing))
-    if "nvidia" in context.profile.has:
-        host = re.findall(r"(GPU-[\w-]+)", str((context.others.get("N-04") or {}).get("stdout", "")))
+    if nvidia:
+        host = re.findall(r"(GPU-[\w-]+)", str(context.others["N-04"].get("stdout", "")))
         if observed["uuids"] is None:
             return failed("no nvidia-smi in the container", "nvidia-smi, mounted by the hook", *why_without(observed))
+        parts = [uuid for uuid in observed["uuids"] if uuid.startswith("MIG-")]
+        if parts:
+            return failed(
+                f"{len(parts)} MIG devices",
+                f"the {len(host)} GPUs of the node, each of them whole",
+                "MIG mode is on: a program gets parts of GPUs",
+                "drain; nvidia-smi -mig 0, as root; where the driver says that it is pending: nvidia-smi --gpu-reset",
+            )
         if sorted(observed["uuids"]) != sorted(host):
             return failed(f"{len(observed['uuids'])} UUIDs", f"the {len(host)} UUIDs of the node")
     return passed(f"{len(outside)} devices")

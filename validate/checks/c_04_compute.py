@@ -15,15 +15,32 @@ CHECK = Check(
     step="container",
     cause="the driver in the container does not work",
     fix="nvidia-smi -q; dmesg -T | grep -i nvrm; reset the GPU or reboot the node",
-    after=("C-01", "C-02", "C-03", "N-04", "N-13", "N-14", "N-17"),
+    after=("C-01", "C-02", "C-03", "N-04", "N-13", "N-14", "N-17", "N-19", "N-23"),
     needs=("nvidia",),
     seconds=60,
     usual=10,
 )
 SECONDS = 40
 
+CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
 MEANINGS = {
+    2: (
+        "the GPU's memory is held by something else: N-23",
+        "nvidia-smi; end what it lists; where it lists nothing: fuser -v /dev/nvidia*",
+    ),
+    46: (
+        "the GPU takes no programs: its compute mode is prohibited or exclusive, or it must be reset",
+        "nvidia-smi -q | grep -e 'Compute Mode' -e 'Recovery Action'; nvidia-smi -c 0; else nvidia-smi --gpu-reset",
+    ),
     100: ("no device: the container has no GPU, or the job was given none", "C-02; NVIDIA_VISIBLE_DEVICES"),
+    101: (
+        "CUDA has fewer GPUs than there are device files: MIG mode is on, or CUDA_VISIBLE_DEVICES chooses some",
+        "nvidia-smi -L; nvidia-smi -mig 0, as root; echo $CUDA_VISIBLE_DEVICES in the job",
+    ),
+    214: (
+        "the GPU's memory has an error that cannot be corrected: N-19",
+        "drain; nvidia-smi --gpu-reset, as root, or reboot; where it comes back: return the GPU",
+    ),
     802: (
         "the fabric manager is not ready (pytorch#35710)",
         "systemctl status nvidia-fabricmanager, of the driver's version",
@@ -56,7 +73,7 @@ def judge(observed: Any, context: Context) -> Finding:
                 f"{place}: {answer['failed']} returned {answer['code']} {answer['name']}", expected, cause, fix
             )
         if "wrong" not in answer:
-            return failed(f"{place}: {answer.get('said') or 'nothing'}", expected)
+            return failed(f"{place}: {answer.get('said') or 'nothing'}", expected, *unloaded(answer, context))
         if answer["wrong"]:
             return failed(
                 f"{place} ({answer['device']}): {answer['wrong']} wrong numbers",
@@ -67,3 +84,20 @@ def judge(observed: Any, context: Context) -> Finding:
     if len(observed) != context.slurm["gpus"]:
         return failed(f"{len(observed)} GPUs computed", expected)
     return passed(f"{len(observed)} GPUs, {max((answer['seconds'] for answer in observed), default=0)} s at most")
+
+
+def unloaded(answer: Any, context: Context) -> tuple[str, str]:
+    """Return cause and fix of a worker that found no driver library to begin with."""
+    if "libcuda" not in str(answer.get("said")):
+        return "", ""
+    # Where it is not set, NVIDIA's hook of enroot mounts nvidia-smi alone.
+    given = ((context.others.get("C-02") or {}).get("variables") or {}).get(CAPABILITIES)
+    if given is None or {"all", "compute"} & set(given.split(",")):
+        return (
+            "the driver's library libcuda.so.1 is not in the container",
+            "ldconfig -p | grep libcuda.so.1 on the node: install the driver's compute libraries there",
+        )
+    return (
+        f"{CAPABILITIES}{f'={given}' if given else ' is not set, which'} lacks compute: libcuda.so.1 is not mounted",
+        f"{CAPABILITIES}=compute,utility in /etc/enroot/environ.d",
+    )

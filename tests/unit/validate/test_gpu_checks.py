@@ -197,3 +197,46 @@ def test_another_driver_is_mended_by_installing_the_usual_one():
     own = {"loaded": "535.183.06", "queried": ["535.183.06"], "module": "535.183.06"}
     finding = judge("N-13", own, "nvidia", fleet={**fleet, "gpu001": own})
     assert finding.status == FAIL and "install 550.90.07" in finding.fix
+
+
+def test_a_container_is_not_compared_with_what_was_not_observed():
+    inside = {"openable": [f"nvidia{number}" for number in range(8)], "uuids": UUIDS}
+    assert judge("C-02", inside, "nvidia", others={"N-04": said(EIGHT)}).status == PASS
+    for lost in ("N-03", "N-04"):
+        finding = judge("C-02", inside, "nvidia", others={"N-04": said(EIGHT), lost: None})
+        assert finding.status == ERROR and lost in finding.cause
+    # Elsewhere nothing is taken from nvidia-smi.
+    assert judge("C-02", {**inside, "uuids": None}, others={"N-04": None}).status == PASS
+
+
+def test_parts_of_gpus_are_called_so():
+    inside = {
+        "openable": [f"nvidia{n}" for n in range(8)],
+        "uuids": [*UUIDS, "MIG-63feeb45-94c6-5b9d-a0f1-3c4a7d1f6c11"],
+    }
+    finding = judge("C-02", inside, "nvidia", others={"N-04": said(EIGHT)})
+    assert finding.status == FAIL and "MIG mode is on" in finding.cause and "-mig 0" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(2, "N-23"), (46, "nvidia-smi -c 0"), (101, "-mig 0"), (214, "N-19"), (803, "different versions")],
+)
+def test_a_code_of_cuda_has_its_meaning(code, words):
+    finding = judge("C-04", [{"failed": "cuInit", "code": code, "name": "CUDA_ERROR"}], "nvidia")
+    assert finding.status == FAIL and words in f"{finding.cause} {finding.fix}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"NVIDIA_DRIVER_CAPABILITIES": "utility"}, "=utility lacks compute"),
+        ({"NVIDIA_DRIVER_CAPABILITIES": ""}, "is not set, which lacks compute"),
+        ({"NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}, "is not in the container"),
+        ({}, "is not in the container"),
+    ],
+)
+def test_a_container_without_the_drivers_library_is_told_why(variables, words):
+    answer = {"said": "OSError: libcuda.so.1: cannot open shared object file: No such file or directory"}
+    finding = judge("C-04", [answer], "nvidia", others={"C-02": {"variables": variables}})
+    assert finding.status == FAIL and words in finding.cause
