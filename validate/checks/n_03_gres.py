@@ -82,8 +82,11 @@ def judge(observed: Any, context: Context) -> Finding:
                 f"chmod 0666 {' '.join(f'/dev/{name}' for name in shut)}; find what sets it: udev rules, "
                 "NVreg_DeviceFileMode of the module; nvidia-modprobe makes it anew",
             )
+        what = f"{said}: {', '.join(closed)} cannot be opened"
+        if unloaded(context, vendor, observed[vendor].get("driver")):
+            return failed(what, expected, *UNLOADED)
         return failed(
-            f"{said}: {', '.join(closed)} cannot be opened",
+            what,
             expected,
             "the job was given all GPUs and its cgroup denies some, or a driver is wedged",
             "scontrol show node; slurmd's log; nvidia-smi",
@@ -91,18 +94,32 @@ def judge(observed: Any, context: Context) -> Finding:
     return failed(said, expected, *counted(context, vendor, devices, observed[vendor].get("driver")))
 
 
+UNLOADED = ("the driver is not loaded", "modprobe nvidia; dkms status; dmesg -T | grep -i nvrm")
+
+
+def unloaded(context: Context, vendor: str, driver: bool | None) -> bool:
+    """Return whether NVIDIA's GPUs are on the bus and nothing drives them; its device files stay behind."""
+    return vendor == "nvidia" and driver is False and bool(on_bus(context, vendor))
+
+
+def on_bus(context: Context, vendor: str) -> int | None:
+    """Return how many GPUs the PCI bus shows; None where that was not looked at."""
+    hello = context.steps.get("host", {}).get("hello") or {}
+    count: int | None = (hello.get("hardware") or {}).get(vendor)
+    return count
+
+
 def counted(context: Context, vendor: str, devices: list[str], driver: bool | None) -> tuple[str, str]:
     """Return cause and fix of another number of device files than Slurm or the profile has."""
     slurm, wanted = context.slurm["gpus"], context.profile.gpus
-    hello = context.steps.get("host", {}).get("hello") or {}
-    bus = (hello.get("hardware") or {}).get(vendor)
+    bus = on_bus(context, vendor)
     if len(devices) < slurm and bus is not None and bus < slurm:
         return (
             f"a GPU fell off the bus: {bus} of {slurm} are there",
             "dmesg -T | grep -i -e nvrm -e pcie; reboot; where it stays away: reseat or return it",
         )
-    if len(devices) < slurm and vendor == "nvidia" and driver is False and bus:
-        return "the driver is not loaded", "modprobe nvidia; dkms status; dmesg -T | grep -i nvrm"
+    if len(devices) < slurm and unloaded(context, vendor, driver):
+        return UNLOADED
     if len(devices) < slurm:
         # Their numbers say which of them are not there.
         names = [f"nvidia{number}" for number in range(slurm)] if vendor == "nvidia" else []

@@ -1070,6 +1070,8 @@ def test_nvidia_smi_may_be_missing_without_its_driver_and_must_not_hang():
 @pytest.mark.parametrize(
     ("bus", "driver", "count", "words"),
     [
+        # The module is gone, and its device files stayed.
+        (8, False, 8, "the driver is not loaded"),
         (7, True, 7, "a GPU fell off the bus: 7 of 8"),
         (8, False, 0, "the driver is not loaded"),
         (8, True, 7, "device files are missing: /dev/nvidia7"),
@@ -1078,7 +1080,7 @@ def test_nvidia_smi_may_be_missing_without_its_driver_and_must_not_hang():
 )
 def test_another_number_of_gpus_has_one_cause(bus, driver, count, words):
     names = [f"nvidia{number}" for number in range(count)]
-    seen = {**GOOD["N-03"], "nvidia": {"devices": names, "openable": names, "driver": driver}}
+    seen = {**GOOD["N-03"], "nvidia": {"devices": names, "openable": names if driver else [], "driver": driver}}
     steps = {"host": {"hello": {**HELLO, "hardware": {"nvidia": bus}}}}
     context = Context("gpu001", kinds.load()["nvidia"], slurm={"gpus": 8}, steps=steps, settings=SETTINGS)
     finding = load()["N-03"].judge(seen, context)
