@@ -16,7 +16,9 @@ LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
 PROBE = ("model", "framing", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
 LAUNCHER = ("framing", "step", "launcher")
-STEWARD = (*LAUNCHER, "drain", "steward")
+STEWARD = (*LAUNCHER, "slurm_text", "drain", "steward")
+# What is the collection's, under whose name it is imported there as well.
+SHARED = {"slurm_text": "ansible_collections.slipway.containers.plugins.module_utils"}
 
 # Puts the program together again and leaves to it the arguments that are its own.
 STARTER = (
@@ -42,7 +44,13 @@ def sources(modules: Iterable[str], checks: Mapping[str, str]) -> dict[str, str]
     """Return module name -> source of the modules and of the checks (module name -> source)."""
     found = {"validate": "", "validate.checks": ""}
     for name in modules:
-        found[f"validate.{name}"] = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+        if name in SHARED:
+            words = SHARED[name].split(".")
+            found.update({".".join(words[:end]): "" for end in range(1, len(words) + 1)})
+            path = PACKAGE.parent / "plugins/module_utils" / f"{name}.py"
+            found[f"{SHARED[name]}.{name}"] = path.read_text(encoding="utf-8")
+        else:
+            found[f"validate.{name}"] = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
     found.update({f"validate.checks.{name}": text for name, text in checks.items()})
     return found
 
@@ -50,7 +58,7 @@ def sources(modules: Iterable[str], checks: Mapping[str, str]) -> dict[str, str]
 def program(found: Mapping[str, str], entry: str) -> str:
     """Return the Python text that makes the modules importable and calls ``entry`` (module:function)."""
     module, function = entry.split(":")
-    packages = ["validate", "validate.checks"]
+    packages = [name for name, text in found.items() if not text]
     head = f"SOURCES = {json.dumps(dict(found))}\nPACKAGES = {json.dumps(packages)}\n"
     return f"{head}{LOADER}\nfrom {module} import {function}\n{function}()\n"
 

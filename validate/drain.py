@@ -20,6 +20,7 @@ LIMIT = 160
 FAIL, PASSING, ACCEPTED = "FAIL", ("PASS", "WARN"), ("PASS", "WARN", "SKIP")
 # A node in such a state, or with a reason, is somebody's already.
 TAKEN = ("DRAIN", "DOWN", "FAIL", "POWER", "REBOOT")
+UNSAID = "Slurm did not say its state"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def reason_of(check: str, observed: str) -> str:
 
 
 def may(state: str, reason: str) -> str:
-    """Return why a node must not be drained, '' where it may: never over another's reason."""
+    """Return why a node must not be drained, '' where it may: never over another's reason, nor over an unknown one."""
+    if not state:
+        return UNSAID
     if reason and reason != "none":
         return f"it has a reason already: {reason}"
     found = [word for word in TAKEN if word in state.upper()]

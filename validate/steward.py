@@ -7,6 +7,7 @@ closes, or a signal comes, before the decision is there, they are drained again 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -14,7 +15,9 @@ import sys
 import time
 from typing import Any
 
-from validate.drain import check_of, may, refusal
+from ansible_collections.slipway.containers.plugins.module_utils import slurm_text
+
+from validate.drain import UNSAID, check_of, may, refusal
 from validate.launcher import PREFIX
 from validate.step import Processes
 
@@ -33,9 +36,10 @@ class Steward:
         self.user = self.ask("id", "-un")[0].strip()
 
     def event(self, kind: str, **content: Any) -> None:
-        """Tell who gave the order."""
-        sys.stdout.write(f"{PREFIX}{json.dumps({'event': kind, **content})}\n")
-        sys.stdout.flush()
+        """Tell who gave the order, where anybody still listens: what is to be taken back does not depend on it."""
+        with contextlib.suppress(OSError):
+            sys.stdout.write(f"{PREFIX}{json.dumps({'event': kind, **content})}\n")
+            sys.stdout.flush()
 
     def ask(self, *words: str) -> tuple[str, str]:
         """Return a command's output, and its complaint where it failed."""
@@ -51,11 +55,10 @@ class Steward:
         return refusal(self.user, found.group(1) if found else "slurm", level)
 
     def look(self, node: str) -> tuple[str, str]:
-        """Return a node's state and reason as Slurm has them now."""
-        text = self.ask("scontrol", "--oneliner", "show", "node", node)[0].strip()
-        state = re.search(r"\sState=(\S+)", text)
-        reason = re.search(r"\sReason=(.*?)(?: \[\S+@\S+\])?$", text)
-        return state.group(1) if state else "", reason.group(1) if reason else ""
+        """Return a node's state and reason as Slurm has them now, no state where it does not say."""
+        for found in slurm_text.parse_nodes(self.ask("scontrol", "--oneliner", "show", "node", node)[0]):
+            return "+".join([found["state"], *found["flags"]]).upper(), found["reason"]
+        return "", ""
 
     def update(self, node: str, *words: str) -> bool:
         """Change a node, and tell where Slurm refuses."""
@@ -68,21 +71,25 @@ class Steward:
         """Reserve the nodes that the suite drained, and resume them for the account that submits."""
         nodes: dict[str, str] = {}
         for node, reason in self.order["resume"].items():
-            if self.look(node)[1] == reason and check_of(reason):
+            state, said = self.look(node)
+            if state and said == reason and check_of(reason):
                 nodes[node] = reason
             else:
-                self.event("note", text=f"{node} stays drained: its reason is another one now")
+                why = f"its reason is another one now: {said or 'none'}" if state else UNSAID
+                self.event("note", text=f"{node} stays drained: {why}")
         if not nodes:
             return
         name = self.order["reservation"]
+        # Said before it is tried: an interrupt meanwhile takes it back.
+        self.reserved = True
         problem = self.ask(
             "scontrol", "create", "reservation", f"reservationname={name}", "starttime=now", "flags=ignore_jobs",
             f"duration={self.order['minutes']}", f"nodes={','.join(nodes)}", f"users={self.order['user'] or self.user}",
         )[1]  # fmt: skip
         if problem:
+            self.reserved = False
             self.event("note", text=f"{', '.join(nodes)}: stays drained: no reservation: {problem}")
             return
-        self.reserved = True
         for node, reason in nodes.items():
             self.resumed[node] = reason
             if not self.update(node, "state=resume"):
@@ -114,7 +121,7 @@ class Steward:
             signal.signal(number, signal.SIG_IGN)
         for node, reason in self.resumed.items():
             # Slurm (24.11) keeps the reason of a resumed node until a job has run there; one that somebody gave
-            # meanwhile is theirs.
+            # meanwhile is theirs. Where Slurm says nothing of it, it was ours a moment ago, and is not for users.
             state, said = self.look(node)
             if "DRAIN" not in state and said in ("", self.order["resume"][node]):
                 self.update(node, "state=drain", f"reason={reason}")

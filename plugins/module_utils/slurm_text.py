@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 DAEMONS = ("slurmctld", "slurmd", "sackd", "slurmdbd")
 # From 23.11 on the daemons execute themselves again on `scontrol reconfigure` and so load a new plugin.
@@ -16,6 +17,11 @@ STATE_SUFFIXES = {
 }  # fmt: skip
 DOWN_STATES = ("down", "error")
 DRAIN_FLAGS = ("drain", "drained", "draining")
+# Free text, then who gave it and when, which a reason from slurm.conf lacks; further keys follow where they are set.
+REASON = re.compile(
+    r"\sReason=(?:(?P<given>.*?)\s\[[^\s\]]+@[^\s\]]+\](?=\s+[A-Z]\w*=|\s*$)"
+    r"|(?P<bare>.*?)(?=\s+(?:Comment|Extra|InstanceId|InstanceType|ReservationName)=|\s*$))"
+)
 
 
 def parse_version(text: str) -> str | None:
@@ -114,20 +120,18 @@ def parse_daemon_options(arguments: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def parse_nodes(text: str) -> list[dict[str, object]]:
+def parse_nodes(text: str) -> list[dict[str, Any]]:
     """Return the roster from ``scontrol --oneliner show nodes``."""
     return [_node(line) for line in text.splitlines() if line.startswith("NodeName=")]
 
 
-def _node(line: str) -> dict[str, object]:
+def _node(line: str) -> dict[str, Any]:
     # Reason and Comment hold free text that may look like Key=; they come last, so the first of a key counts.
     fields: dict[str, str] = {}
     for key, value in re.findall(r"(?:^|\s)([A-Z]\w*)=(.*?)(?=\s+[A-Z]\w*=|\s*$)", line):
         fields.setdefault(key, value)
     base, flags = split_state(fields.get("State", "UNKNOWN"))
-    reason = re.search(
-        r"\sReason=(.*?)(?=\s\[\S+@\S+\]|\s+(?:Comment|Extra|InstanceId|InstanceType)=|\s*$)", line
-    )
+    reason = REASON.search(line)
     name = fields["NodeName"]
     return {
         "name": name,
@@ -137,7 +141,7 @@ def _node(line: str) -> dict[str, object]:
         "flags": flags,
         "drained": any(flag in DRAIN_FLAGS for flag in [base, *flags]),
         "down": base in DOWN_STATES,
-        "reason": reason.group(1).strip() if reason else "",
+        "reason": (reason["given"] or reason["bare"] or "").strip() if reason else "",
         "version": fields.get("Version"),
     }
 

@@ -87,6 +87,26 @@ def test_roster_recorded(recorded):
     assert nodes["cloud1"]["flags"] == ["cloud", "powered_down"]
 
 
+STAMP = " [root@2026-11-22T19:15:41]"
+
+
+BEHIND = ("", " Comment=rack 7", " InstanceId=i-0c1 InstanceType=p5.48xlarge", " ReservationName=maintenance")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "more"), [*((STAMP, more) for more in (*BEHIND, " Later=25.11")), *(("", more) for more in BEHIND)]
+)
+@pytest.mark.parametrize("reason", ["disk swap", "fell off bus State=IDLE XID=79", "slipway-validate:N-12 a: no"])
+def test_what_slurm_says_behind_a_reason_is_not_of_it(reason, stamp, more):
+    (node,) = slurm_text.parse_nodes(f"NodeName=c1 State=IDLE+DRAIN Partitions=main  Reason={reason}{stamp}{more}")
+    assert node["reason"] == reason
+
+
+def test_a_reason_may_speak_of_a_comment():
+    (node,) = slurm_text.parse_nodes(f"NodeName=c1 State=IDLE Reason=said Comment=x [yes]{STAMP} Comment=y [a@b]")
+    assert node["reason"] == "said Comment=x [yes]"
+
+
 @pytest.mark.parametrize(
     ("text", "base", "flags"),
     [
