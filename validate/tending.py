@@ -12,6 +12,10 @@ from validate.errors import CannotStart
 
 # What a run needs besides its steps: surveying, the submit hosts' own checks, judging.
 MARGIN_MINUTES = 5
+LOST = (
+    "the run was ended while nodes were drained and resumed; what was not confirmed is as before: "
+    "sinfo -R; scontrol show reservation"
+)
 
 
 def run(prepared: suite.Prepared, draining: bool, resuming: bool, progress: suite.Progress) -> dict[str, Any]:
@@ -22,30 +26,48 @@ def run(prepared: suite.Prepared, draining: bool, resuming: bool, progress: suit
     """
     holding = drain.held(prepared.roster) if resuming else {}
     reservation = f"slipway-validate-{secrets.token_hex(4)}"
+    user = prepared.settings.user
     order = {
         "resume": holding,
         "reservation": reservation,
         "minutes": int(prepared.plan.ceiling / 60) + MARGIN_MINUTES,
-        "user": prepared.settings.user,
+        "user": user or (account(prepared.target.submits[0]) if holding else ""),
     }
     program = bundle.program(bundle.sources(bundle.STEWARD, {}), "validate.steward:main")
-    with contextlib.closing(session.Conversation(prepared.target.operator, program, order)) as steward:
-        events = steward.events()
-        notes: list[str] = []
-        held: dict[str, str] = {}
-        for event in events:
-            if event["event"] == "refused":
-                raise CannotStart(event["text"])
-            if event["event"] == "held":
-                held = {node: holding[node] for node in event["nodes"]}
-                break
-            notes += [event["text"]] if event["event"] == "note" else []
-        include(prepared, held, reservation)
-        document = suite.run(prepared, progress)
-        decision = drain.decide(results.judged(document), held, draining, prepared.settings.drain_percent)
-        steward.tell(dataclasses.asdict(decision))
-        notes += [*decision.notes, *(event["text"] for event in events if event["event"] == "note")]
+    document: dict[str, Any] | None = None
+    notes: list[str] = []
+    try:
+        with contextlib.closing(session.Conversation(prepared.target.operator, program, order)) as steward:
+            events = steward.events()
+            held: dict[str, str] = {}
+            for event in events:
+                if event["event"] == "refused":
+                    raise CannotStart(event["text"])
+                if event["event"] == "held":
+                    held = {node: holding[node] for node in event["nodes"]}
+                    break
+                notes += [event["text"]] if event["event"] == "note" else []
+            include(prepared, held, reservation)
+            document = suite.run(prepared, progress)
+            decision = drain.decide(results.judged(document), held, draining, prepared.settings.drain_percent)
+            notes += decision.notes
+            steward.tell(dataclasses.asdict(decision))
+            notes += [event["text"] for event in events if event["event"] == "note"]
+    except (CannotStart, OSError, KeyboardInterrupt) as error:
+        if document is None:
+            raise
+        # What was measured is not lost with what was to follow from it.
+        notes.append(f"{LOST}: {str(error).splitlines()[0] if str(error) else 'interrupted'}")
     return {**document, "notes": [*document["notes"], *notes]}
+
+
+def account(submit: session.Submit) -> str:
+    """Return the account that submits, for which held nodes are reserved; CannotStart where its host does not say."""
+    order = {"action": "ask", "commands": {"user": {"words": ["id", "-un"], "seconds": 5}}}
+    for event in list(session.converse(submit, order)):
+        if event["event"] == "answer" and event["stdout"].strip():
+            return str(event["stdout"].strip())
+    raise CannotStart(f"{submit.name} does not say which account submits (id -un): name it with validate_user")
 
 
 def include(prepared: suite.Prepared, held: dict[str, str], reservation: str) -> None:

@@ -77,6 +77,7 @@ def test_a_run_has_a_ceiling_of_at_least_one(document, percent, most):
         ("IDLE", "", ""),
         ("MIXED", "none", ""),
         ("IDLE+RESERVED", "", ""),
+        ("", "", "did not say"),
     ],
 )
 def test_nobodys_reason_or_state_is_written_over(state, reason, words):
@@ -147,9 +148,11 @@ SCONTROL = r"""#!/bin/bash
 echo "$*" >> $CALLS
 case "$1 $2" in
 "show config") echo "SlurmUser = slurm(64030)";;
-"--oneliner show") { read -r state; read -r reason; } < $NODES/$4
-    echo "NodeName=$4 State=$state CPUs=2${reason:+ Reason=$reason [root@2026-11-22T19:15:41]}";;
+"--oneliner show") [ ! -e $NODES/mute ] || exit 1
+    { read -r state; read -r reason; } < $NODES/$4
+    echo "NodeName=$4 State=$state CPUs=2${reason:+ Reason=$reason [root@2026-11-22T19:15:41]}$(cat $MORE 2>&-)";;
 "update nodename="*) node=${2#*=}
+    [ "$node $3" != "$REFUSED state=drain" ] || { echo "slurm_update error: Invalid" >&2; exit 1; }
     case "$3" in
     state=resume) printf 'IDLE\n\n' > $NODES/$node;;
     state=drain) printf 'IDLE+DRAIN\n%s\n' "${4#reason=}" > $NODES/$node;;
@@ -171,6 +174,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     monkeypatch.setenv("NODES", str(nodes))
+    monkeypatch.setenv("MORE", str(tmp_path / "more"))
     return nodes
 
 
@@ -219,6 +223,53 @@ def test_whatever_ends_the_run_a_held_node_is_drained_as_before(steward, slurm, 
     assert "delete reservationname=slipway-validate-1" in calls(slurm)
 
 
+MORE = " Comment=rack 7 Extra=a=b InstanceId=i-0c1 InstanceType=p5.48xlarge ReservationName=slipway-validate-1"
+
+
+def test_a_held_node_that_ran_no_job_is_drained_again_whatever_else_slurm_says_of_it(slurm):
+    (slurm.parent / "more").write_text(MORE)
+    # Slurm keeps the reason until a job has run there.
+    keeping = SCONTROL.replace("printf 'IDLE\\n\\n'", f"printf 'IDLE\\n{OWN}\\n'")
+    assert keeping != SCONTROL
+    (slurm.parent / "bin/scontrol").write_text(keeping)
+    conversation = session.Conversation(session.Submit("here"), PROGRAM, ORDER)
+    events = conversation.events()
+    assert next(events) == {"event": "held", "nodes": ["own"]}
+    assert (slurm / "own").read_text() == f"IDLE\n{OWN}\n"
+    conversation.close()
+    assert (slurm / "own").read_text() == f"IDLE+DRAIN\n{OWN}\n"
+    assert "delete reservationname=slipway-validate-1" in calls(slurm)
+
+
+def test_where_slurm_says_nothing_of_a_node_it_is_neither_held_nor_drained(slurm):
+    (slurm / "mute").touch()
+    conversation = session.Conversation(session.Submit("here"), PROGRAM, ORDER)
+    conversation.tell(dataclasses.asdict(drain.Decision(drain={"idle": OWN})))
+    said = [event.get("text", event.get("nodes")) for event in conversation.events()]
+    assert said[:3] == [
+        "own stays drained: Slurm did not say its state",
+        [],
+        "idle not drained: Slurm did not say its state",
+    ]
+    assert "update" not in calls(slurm)
+
+
+def test_a_lost_connection_and_a_refusal_end_nothing_early(slurm, monkeypatch):
+    """Nobody reads what the steward says, and Slurm refuses the first node."""
+    (slurm / "other").write_text(f"IDLE+DRAIN\n{OWN}\n")
+    monkeypatch.setenv("REFUSED", "own")
+    words = [sys.executable, "-I", "-u", "-c", session.BOOT]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        order = {**ORDER, "resume": {"own": OWN, "other": OWN}}
+        process.stdin.write(json.dumps(PROGRAM) + "\n" + json.dumps(order) + "\n")
+        process.stdin.flush()
+        assert launcher.decode(process.stdout.readline()) == {"event": "held", "nodes": ["other", "own"]}
+        process.stdout.close()
+    assert (slurm / "other").read_text() == f"IDLE+DRAIN\n{OWN}\n"
+    assert "delete reservationname=slipway-validate-1" in calls(slurm)
+
+
 def test_what_somebody_else_drained_meanwhile_keeps_their_reason(steward, slurm):
     (slurm / "own").write_text("IDLE+DRAIN\ndisk swap\n")
     (slurm / "idle").write_text("IDLE+DRAIN\ncables\n")
@@ -252,6 +303,41 @@ def test_an_account_without_the_right_is_told_so_and_changes_nothing(slurm, docu
     with pytest.raises(CannotStart, match="eve is none"):
         tending.run(prepared, True, True, print)
     assert "update" not in calls(slurm)
+
+
+@pytest.mark.parametrize("how", ["connection", "interrupt", "not at all"])
+def test_what_was_measured_outlives_what_ends_the_tending(slurm, document, monkeypatch, how):
+    """And the held node is reserved for the account that submits, which need not be the operator."""
+    (slurm.parent / "bin/id").write_text("#!/bin/sh\necho root\n")
+    (slurm.parent / "bin/id").chmod(0o755)
+    own = {"name": "own", "role": "compute", "unusable": "drained", "reason": OWN, "gpus": 0, "state": "idle"}
+    monkeypatch.setattr(suite, "run", lambda *_unused: {**document, "roster": [own], "hosts": {}})
+    monkeypatch.setattr(tending, "account", lambda host: f"account-of-{host.name}")
+
+    def tell(steward: session.Conversation, content: Any) -> None:
+        if how == "interrupt":
+            raise KeyboardInterrupt
+        if how == "connection":
+            steward.process.kill()
+        steward._say(content)
+
+    monkeypatch.setattr(session.Conversation, "tell", tell)
+    where = suite.Target((session.Submit("login1"),), None, session.Submit("here"))
+    prepared = suite.Prepared(Settings(image="x"), where, {}, [own], {}, plan_of())
+    found = tending.run(prepared, True, True, print)
+    assert any(note.startswith(tending.LOST) for note in found["notes"]) == (how != "not at all")
+    assert "users=account-of-login1" in calls(slurm)
+    if how != "connection":
+        assert (slurm / "own").read_text() == f"IDLE+DRAIN\n{OWN}\n"
+
+
+def test_the_account_that_submits_is_asked_for(slurm):
+    (slurm.parent / "bin/id").write_text("#!/bin/sh\necho ada\n")
+    (slurm.parent / "bin/id").chmod(0o755)
+    assert tending.account(session.Submit("here")) == "ada"
+    (slurm.parent / "bin/id").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(CannotStart, match="validate_user"):
+        tending.account(session.Submit("here"))
 
 
 def plan_of() -> Any:
