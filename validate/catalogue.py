@@ -64,7 +64,7 @@ def chosen(tier: str, only: Iterable[str] = ()) -> dict[str, Entry]:
     wanted = list(only)
     unknown = [name for name in wanted if name not in everything]
     if unknown:
-        raise ValueError(f"no such check: {', '.join(unknown)}; `validate checks` lists them")
+        raise ValueError(f"no such check: {', '.join(unknown)}; `python -m validate checks` lists them")
     tiers = TIERS[: TIERS.index(tier) + 1]
     return {
         name: entry for name, entry in everything.items() if (name in wanted if wanted else entry.check.tier in tiers)

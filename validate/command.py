@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from validate import baseline, catalogue, changes, direct, history, plan, results, settings, suite, tending
+from validate import baseline, catalogue, changes, direct, history, plan, results, settings, suite, survey, tending
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
 OUTPUT = ".validate"
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's own code for a wrong option is the one of a run that did not measure everything."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong; nothing was started."""
+        self.print_usage(sys.stderr)
+        self.exit(3, f"validate: could not start: {message}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    top = argparse.ArgumentParser(prog="validate", description="Accept the nodes of a Slurm cluster, or say why not.")
+    top = Parser(prog="python -m validate", description="Accept the nodes of a Slurm cluster, or say why not.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     run = verbs.add_parser("run", help="run the checks on every expected node")
     add_options(run)
@@ -36,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("results", type=Path)
     floors = verbs.add_parser("baseline", help="print floors of your own: what the accepted nodes of runs reached")
     floors.add_argument("results", type=Path, nargs="+")
-    for verb in (run, report):
-        verb.add_argument("--output", type=Path, default=Path(OUTPUT), help=f"directory of the reports [{OUTPUT}]")
+    run.add_argument("--output", type=Path, default=Path(OUTPUT), help=f"directory of the reports [{OUTPUT}]")
+    report.add_argument("--output", type=Path, help="directory of the reports [that of the stored results]")
     verbs.add_parser("checks", help="list every check")
     return top
 
@@ -50,7 +62,8 @@ def add_options(run: argparse.ArgumentParser) -> None:
         action="append",
         help="Ansible inventory, several times for several; none: this host submits",
     )
-    run.add_argument("--limit", "-l", default="", help="only these nodes, separated by commas")
+    run.add_argument("--limit", "-l", help="only these nodes, separated by commas, or as Slurm writes them: n[01-03]")
+    run.add_argument("--variables", metavar="JSON", help="validate_ variables that count over the inventory's")
     for name, text in (
         ("tier", "quick, standard or deep"), ("image", "image of the container step, best a .sqsh that all nodes see"),
         ("user", "account that submits"), ("partition", "Slurm partition"), ("account", "Slurm account"),
@@ -71,7 +84,36 @@ def inputs(arguments: argparse.Namespace) -> tuple[settings.Site | None, setting
         for name, value in vars(arguments).items()
         if name.startswith("set_") and value is not None
     }
-    return settings.of_site(site, given)
+    return settings.of_site(site, {**variables(arguments.variables), **given})
+
+
+def variables(text: str | None) -> dict[str, Any]:
+    """Return the settings of ``--variables``."""
+    try:
+        content = json.loads(text) if text else {}
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not all(name.startswith(settings.PREFIX) for name in content):
+        raise CannotStart(f"--variables: {text} is no JSON object with names that begin with {settings.PREFIX}")
+    return {name.removeprefix(settings.PREFIX): value for name, value in content.items()}
+
+
+def nodes_of(limit: str | None) -> list[str]:
+    """Return the nodes of ``--limit``; one that is given and empty, as out of an empty file, is not "all nodes"."""
+    names = [name for name in survey.expand(re.sub(r"[\s,]+", ",", limit or "")) if name]
+    if limit is not None and not names:
+        raise CannotStart("--limit names no node; leave it out for all of them")
+    return names
+
+
+def make_output(output: Path) -> None:
+    """Make the directory of the reports and try it, before a run of hours would end there; CannotStart."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise CannotStart(f"reports cannot be written to {output}: {error.strerror}; name another: --output") from None
 
 
 def progress_line(stream: Any) -> suite.Progress:
@@ -90,15 +132,21 @@ def progress_line(stream: Any) -> suite.Progress:
 def run(arguments: argparse.Namespace) -> int:
     """Run, write every report, print the terminal's."""
     site, chosen = inputs(arguments)
-    limit = [name for name in arguments.limit.split(",") if name]
+    limit = nodes_of(arguments.limit)
     if arguments.over == "ssh":
         if arguments.dry_run:
             raise CannotStart("--over ssh has no dry run: it starts no job")
+        if arguments.drain or arguments.resume:
+            raise CannotStart("--over ssh neither drains nor resumes: it starts no job, and Slurm is not asked")
+        settings.require_reachable(site, (*site.compute, *site.controller) if site else ())
+        make_output(arguments.output)
         return finish(results.judged(direct.run(site, chosen, limit, progress_line(sys.stderr))), arguments.output)
+    settings.require_reachable(site, site.login if site else ())
     prepared = suite.prepare(suite.target(site, chosen), chosen, limit)
     if arguments.dry_run:
         print(plan.dry_run(prepared.plan, chosen))
         return 0
+    make_output(arguments.output)
     progress = progress_line(sys.stderr)
     if arguments.drain or arguments.resume:
         document = tending.run(prepared, arguments.drain, arguments.resume, progress)
@@ -118,15 +166,35 @@ def finish(
 ) -> int:
     """Store what was judged and write its reports, and what ``also`` writes; returns the exit code."""
     stored = output / "results.json"
-    results.save(judged, stored)
+    try:
+        results.save(judged, stored)
+    except OSError as error:
+        # A full disk is not to cost what was measured.
+        output = Path(tempfile.mkdtemp(prefix="slipway-validate-"))
+        print(f"validate: {stored} cannot be written: {error.strerror}; all is in {output}", file=sys.stderr)
+        stored = output / "results.json"
+        results.save(judged, stored)
+    again = f"{stored} is whole: python -m validate report {stored} --output {output}"
     try:
         write_reports(judged, output)
         also(judged, output)
     except KeyboardInterrupt:
-        again = f"python -m validate report {stored} --output {output}"
-        print(f"validate: interrupted while the reports were written; {stored} is whole: {again}", file=sys.stderr)
+        print(f"validate: interrupted while the reports were written; {again}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"validate: a report cannot be written: {error}; {again}", file=sys.stderr)
+        return 3
     return judged.exit_code
+
+
+def report(stored: Path, output: Path | None) -> int:
+    """Judge stored results again, and write their reports beside them where no other place is named."""
+    document = results.read(stored)
+    there = (output or stored.parent) / "results.json"
+    if not output and there.exists() and results.read(there)["run"] != document["run"]:
+        raise CannotStart(f"{there} is of another run and would be replaced: name a directory of its own: --output")
+    make_output(there.parent)
+    return finish(results.judged(document), there.parent)
 
 
 def write_reports(judged: results.Judged, output: Path) -> None:
@@ -157,12 +225,12 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.verb == "run":
             return run(arguments)
         if arguments.verb == "report":
-            return finish(results.judged(results.read(arguments.results)), arguments.output)
+            return report(arguments.results, arguments.output)
         if arguments.verb == "baseline":
             print(baseline.render([results.judged(results.read(path)) for path in arguments.results]), end="")
             return 0
         return checks()
-    except (CannotStart, ValueError) as error:
+    except (CannotStart, ValueError, OSError) as error:
         print(f"validate: could not start: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from validate import profile_form
 from validate.catalogue import load
 from validate.errors import CannotStart
-from validate.model import TIERS, WORKLOADS
+from validate.model import PERMISSIONS, TIERS, WORKLOADS
 from validate.probing import CONTAINER_START
 
 PREFIX = "validate_"
@@ -25,6 +25,16 @@ FORMS = {int: "a number above 0", tuple: "a list of texts", str: "a text", dict:
 ESCAPES = ("allow", "warn", "refuse")
 # Components of which site.yml installs one where nothing else is said (<component>_state).
 RUNTIMES = ("enroot", "pyxis", "docker", "apptainer")
+STATES = ("present", "absent", "unmanaged")
+# What validate_runtimes may name.
+INSTALLED = (*RUNTIMES, "nvidia_container_toolkit")
+# They say how a host is reached (session.submit_host).
+REACHED_BY = (
+    "ansible_connection", "ansible_host", "ansible_port", "ansible_user", "ansible_ssh_private_key_file",
+    "ansible_ssh_common_args", "ansible_ssh_extra_args",
+)  # fmt: skip
+# Variables of playbooks/validate.yml alone.
+OF_THE_PLAYBOOK = ("arguments", "drain", "output", "resume")
 # Roughly what one salloc or srun can start at once without the launch itself failing (32 to 64).
 CHUNK_LIMIT = 64
 
@@ -80,7 +90,7 @@ def make(values: Mapping[str, Any]) -> Settings:
     for name, value in values.items():
         if name not in defaults:
             problems.append(f"validate_{name} is no setting: there are {', '.join(sorted(defaults))}")
-        elif isinstance(value, str) and "{{" in value:
+        elif templated(value):
             problems.append(f"validate_{name}: {value!r} is a template; write the value itself")
         else:
             default = defaults[name]
@@ -100,9 +110,10 @@ def faults(chosen: Mapping[str, Any]) -> list[str]:
     problems = []
     if chosen.get("tier", "quick") not in TIERS:
         problems.append(f"validate_tier: {chosen['tier']!r} is none of {', '.join(TIERS)}")
-    unknown = sorted(set(chosen.get("workloads", ())) - set(WORKLOADS))
-    if unknown:
-        problems.append(f"validate_workloads: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    for name, known in (("workloads", WORKLOADS), ("runtimes", INSTALLED), ("allow", PERMISSIONS)):
+        unknown = sorted(set(chosen.get(name, ())) - set(known))
+        if unknown:
+            problems.append(f"validate_{name}: {', '.join(unknown)}; there are {', '.join(known)}")
     if chosen.get("workloads") and not chosen.get("workload_image"):
         problems.append("validate_workloads needs validate_workload_image, the image that holds them")
     if len(chosen.get("build_images", ())) not in (0, 2):
@@ -113,6 +124,15 @@ def faults(chosen: Mapping[str, Any]) -> list[str]:
         problems.append(f"validate_chunk_size: {chosen['chunk_size']} is more than {CHUNK_LIMIT}")
     problems += [f"validate_profiles: {said}" for said in profile_form.faults(chosen.get("profiles", {}), load())]
     return problems
+
+
+def templated(value: Any) -> bool:
+    """Return whether something in a value is a template: ansible-inventory leaves those as they are written."""
+    if isinstance(value, dict):
+        return any(templated(part) for part in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(templated(part) for part in value)
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def convert(value: Any, default: Any) -> Any:
@@ -151,8 +171,45 @@ def of_site(site: Site | None, given: Mapping[str, Any]) -> tuple[Site | None, S
     values = {**site.values, **given}
     if "runtimes" in values:
         return dataclasses.replace(site, runtimes={}), make(values)
+    problems = state_faults(site)
+    if problems:
+        raise CannotStart("\n".join(problems))
     anywhere = {name for names in site.runtimes.values() for name in names}
     return site, make({**values, "runtimes": [name for name in RUNTIMES if name in anywhere]})
+
+
+def state_faults(site: Site) -> list[str]:
+    """Return which <component>_state does not say what is installed; a wrong one would pass for "not installed"."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for host in (*site.compute, *site.login):
+        for name in RUNTIMES:
+            state = site.variables.get(host, {}).get(f"{name}_state", "present")
+            if state not in STATES:
+                found.setdefault((f"{name}_state", repr(state)), []).append(host)
+    return [
+        f"{variable} of {_several(hosts)}: {state} is "
+        + ("a template; write the value itself" if templated(state) else f"none of {', '.join(STATES)}")
+        + ", or say with validate_runtimes what every host has"
+        for (variable, state), hosts in found.items()
+    ]
+
+
+def require_reachable(site: Site | None, hosts: Iterable[str]) -> None:
+    """Raise CannotStart for a template in what says how these hosts are reached: ssh would get it as text."""
+    found: dict[tuple[str, str], list[str]] = {}
+    variables = site.variables if site else {}
+    for host in hosts:
+        for name in REACHED_BY:
+            value = variables.get(host, {}).get(name)
+            if templated(value):
+                found.setdefault((name, repr(value)), []).append(host)
+    said = [f"{name} of {_several(on)}: {value} is a template" for (name, value), on in found.items()]
+    if said:
+        raise CannotStart("\n".join(f"{line}; write the value itself" for line in said))
+
+
+def _several(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def read_inventory(*paths: str) -> Site:
@@ -166,6 +223,10 @@ def read_inventory(*paths: str) -> Site:
             f"the inventory {path} cannot be read: ansible-inventory is neither beside {sys.executable} nor on PATH; "
             "run `make venv` and `. .venv/bin/activate`, or give no inventory on a host that submits"
         )
+    # A text with a comma lists hosts.
+    gone = [one for one in paths if "," not in one and not Path(one).expanduser().exists()]
+    if gone:
+        raise CannotStart(f"no such inventory: {', '.join(gone)}")
     words = [program, *(f"--inventory={one}" for one in paths), "--list"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     try:
@@ -174,7 +235,11 @@ def read_inventory(*paths: str) -> Site:
         listing = None
     if not isinstance(listing, dict):
         raise CannotStart(f"the inventory {path} cannot be read:\n{done.stderr.strip() or done.stdout.strip()}")
-    return site_of(listing, path)
+    try:
+        return site_of(listing, path)
+    except CannotStart as error:
+        # Ansible only warns of a file that it cannot read.
+        raise CannotStart(f"{error}\n{done.stderr.strip()}".strip()) from None
 
 
 def site_of(listing: Mapping[str, Any], path: str) -> Site:
@@ -186,7 +251,9 @@ def site_of(listing: Mapping[str, Any], path: str) -> Site:
         raise CannotStart(f"the inventory {path} has no host in the groups login and controller to submit from")
     variables = listing.get("_meta", {}).get("hostvars", {})
     values = {
-        name[len(PREFIX) :]: value for name, value in variables.get(login[0], {}).items() if name.startswith(PREFIX)
+        name[len(PREFIX) :]: value
+        for name, value in variables.get(login[0], {}).items()
+        if name.startswith(PREFIX) and name[len(PREFIX) :] not in OF_THE_PLAYBOOK
     }
     runtimes = {
         host: tuple(name for name in RUNTIMES if variables.get(host, {}).get(f"{name}_state", "present") == "present")

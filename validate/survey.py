@@ -142,10 +142,12 @@ def with_runtimes(roster: Iterable[Mapping[str, Any]], runtimes: Mapping[str, It
 
 
 def limited(nodes: list[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
-    """Return only the nodes that are named; CannotStart for a name that no node has."""
+    """Return only the nodes that are named, as Slurm or the inventory does; CannotStart for a name that no node has."""
     wanted = list(names)
-    unknown = sorted(set(wanted) - {node["name"] for node in nodes})
+    by_name = {name: node["name"] for node in nodes for name in (node.get("hostname"), node["name"]) if name}
+    found = {name: by_name.get(name) or by_name.get(name.partition(".")[0]) for name in wanted}
+    unknown = sorted(name for name, node in found.items() if not node)
     if unknown:
         there = ", ".join(node["name"] for node in nodes[:20])
         raise CannotStart(f"no such node: {', '.join(unknown)}; there are {there}{', …' * (len(nodes) > 20)}")
-    return [node for node in nodes if node["name"] in wanted] if wanted else nodes
+    return [node for node in nodes if node["name"] in found.values()] if wanted else nodes

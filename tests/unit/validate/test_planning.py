@@ -39,6 +39,9 @@ AggregatedBlock=b[1-2] BlockIndex=2 Nodes=r[1-2]n[1-2] BlockSize=4
 
 def test_the_program_of_the_running_python_reads_the_inventory(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("hosts.yml", "a", "b"):
+        (tmp_path / name).touch()
     monkeypatch.setattr(settings.sys, "executable", str(tmp_path / "bin/python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CannotStart, match=r"ansible-inventory is neither beside .*/bin/python nor on PATH; run `make"):
@@ -60,6 +63,59 @@ def test_every_wrong_setting_is_named():
     assert all(
         word in text for word in ("validate_imgae", "100 is more than 64", "'fast'", "a list of texts", "template")
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"runtimes": ["enroot", "pyxsi"]}, "validate_runtimes: pyxsi; there are enroot, pyxis, docker, apptainer, nv"),
+        ({"allow": "rot"}, "validate_allow: rot; there are root, operator, network"),
+        ({"site_mounts": ["/home", "{{ scratch }}"]}, "validate_site_mounts.*is a template"),
+        ({"profiles": {"cpu": {"expect": {"space_gib": "{{ floor }}"}}}}, "validate_profiles.*is a template"),
+    ],
+)
+def test_a_word_that_is_typed_wrong_skips_no_check(values, said):
+    with pytest.raises(CannotStart, match=said):
+        settings.make(values)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("{{ 'present' }}", "is a template"), ("presnt", "none of present, absent, unmanaged")]
+)
+def test_a_state_that_says_nothing_is_not_taken_for_not_installed(state, said):
+    names = [f"n{number}" for number in range(5)]
+    listing = {
+        "compute": {"hosts": names}, "login": {"hosts": ["l1"]},
+        "_meta": {"hostvars": {name: {"pyxis_state": state} for name in names}},
+    }  # fmt: skip
+    site = settings.site_of(listing, "x")
+    with pytest.raises(CannotStart, match=f"pyxis_state of n0, n1, n2 and 2 more: .*{said}"):
+        settings.of_site(site, {})
+    assert settings.of_site(site, {"runtimes": ["enroot"]})[1].runtimes == ("enroot",)
+
+
+def test_ssh_gets_no_template_as_text():
+    hosts = {"l1": {"ansible_user": "{{ admin }}"}, "n1": {"ansible_host": "{{ inventory_hostname }}.lab"}}
+    site = settings.Site(("n1",), ("l1",), {}, hosts)
+    with pytest.raises(CannotStart, match=r"ansible_user of l1: .* is a template"):
+        settings.require_reachable(site, ["l1"])
+    with pytest.raises(CannotStart, match=r"ansible_host of n1: .* is a template"):
+        settings.require_reachable(site, ["n1"])
+    settings.require_reachable(site, ["other"])
+    settings.require_reachable(None, [])
+
+
+def test_the_variables_of_the_playbook_are_no_settings():
+    listing = {
+        "compute": {"hosts": ["n1"]}, "login": {"hosts": ["l1"]},
+        "_meta": {"hostvars": {"l1": {"validate_output": "/var/x", "validate_drain": True, "validate_tier": "deep"}}},
+    }  # fmt: skip
+    assert settings.site_of(listing, "x").values == {"tier": "deep"}
+
+
+def test_an_inventory_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(CannotStart, match=f"no such inventory: {tmp_path}/hots.yml"):
+        settings.read_inventory(f"{tmp_path}/hots.yml", "n1,n2")
 
 
 def test_a_list_may_be_written_with_commas():
@@ -134,6 +190,12 @@ def test_every_node_of_the_inventory_is_expected_whether_slurm_knows_it_or_not()
 def test_a_node_that_does_not_exist_cannot_be_asked_for():
     with pytest.raises(CannotStart, match="no such node: n9; there are n1, n2"):
         survey.limited([node("n1"), node("n2")], ["n9"])
+
+
+def test_a_node_may_be_asked_for_by_the_name_of_slurm_or_of_the_inventory():
+    nodes = [node("n1", hostname="host1"), node("n2")]
+    for name in ("n1", "host1", "n1.example.org", "host1.example.org"):
+        assert [found["name"] for found in survey.limited(nodes, [name])] == ["n1"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""The command line: what is typed wrong ends in words and 3, before anything is run and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from validate import command, plan, results, session, settings, suite
+from validate.command import main
+from validate.errors import CannotStart
+
+
+def store(document: dict[str, Any], path: Path, run: str = "0123abcd") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    results.save(results.judged({**document, "run": run}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--tire", "deep"], "unrecognized arguments: --tire"),
+        ([], "required"),
+        (["run", "--over", "telnet"], "invalid choice"),
+    ],
+)
+def test_a_wrong_option_is_not_the_code_of_a_run_that_missed_something(words, said, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    text = capsys.readouterr().err
+    assert caught.value.code == 3 and "validate: could not start: " in text and said in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--limit", ""], "--limit names no node"),
+        (["--limit", " , "], "--limit names no node"),
+        (["--over", "ssh", "--drain"], "neither drains nor resumes"),
+        (["--over", "ssh", "--resume"], "neither drains nor resumes"),
+        (["--inventory", "/nonexistent/lab"], "no such inventory: /nonexistent/lab"),
+        (["--variables", "tier=deep"], "is no JSON object"),
+        (["--variables", '{"tier": "deep"}'], "names that begin with validate_"),
+        (["--variables", '{"validate_teir": "deep"}'], "validate_teir is no setting"),
+        (["--allow", "rot"], "validate_allow: rot"),
+    ],
+)
+def test_what_is_typed_wrong_starts_nothing(words, said, capsys):
+    assert main(["run", *words]) == 3
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (None, []),
+        ("n1", ["n1"]),
+        ("n1, n2\n", ["n1", "n2"]),
+        ("n[08-10],x", ["n08", "n09", "n10", "x"]),
+        ("n[1, 3] x", ["n1", "n3", "x"]),
+    ],
+)
+def test_a_limit_is_a_list_as_people_and_slurm_write_them(text, names):
+    assert command.nodes_of(text) == names
+
+
+def test_an_option_counts_over_variables_and_both_over_the_inventory(monkeypatch):
+    site = settings.Site(("n1",), ("l1",), {"tier": "quick", "kind": "cpu", "image": "{{ x }}"}, {})
+    monkeypatch.setattr(settings, "read_inventory", lambda *_paths: site)
+    more = {"validate_image": "/x.sqsh", "validate_tier": "deep", "validate_kind": "amd"}
+    words = ["run", "-i", "x", "--variables", json.dumps(more), "--tier", "standard"]
+    found = command.inputs(command.parser().parse_args(words))[1]
+    assert (found.image, found.tier, found.kind) == ("/x.sqsh", "standard", "amd")
+
+
+@pytest.mark.parametrize("problem", ["a file", "below a file"])
+def test_a_run_whose_reports_cannot_be_written_does_not_begin(problem, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    output = tmp_path / "file" if problem == "a file" else tmp_path / "file/out"
+    where = suite.Target((session.Submit("here"),), None, session.Submit("here"))
+    prepared = suite.Prepared(settings.Settings(), where, {}, [], {}, plan.make([], {}, settings.Settings()))
+    monkeypatch.setattr(suite, "prepare", lambda *_unused: prepared)
+    monkeypatch.setattr(suite, "run", lambda *_unused: pytest.fail("it began"))
+    assert main(["run", "--output", str(output)]) == 3
+    assert f"reports cannot be written to {output}" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_kept_elsewhere_where_the_disk_is_full(document, tmp_path, monkeypatch, capsys):
+    save = results.save
+
+    def full(judged: results.Judged, path: Path) -> None:
+        if path.parent == tmp_path / "out":
+            raise OSError(28, "No space left on device")
+        save(judged, path)
+
+    monkeypatch.setattr(results, "save", full)
+    monkeypatch.setattr(command.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
+    assert command.finish(results.judged(document), tmp_path / "out") == 0
+    assert "No space left on device" in capsys.readouterr().err
+    assert results.read(tmp_path / "results.json")["run"] == document["run"]
+
+
+def test_a_report_is_written_beside_its_results_and_over_no_other_run(document, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    last = store(document, tmp_path / ".validate/results.json", "00000001")
+    old = store(document, tmp_path / ".validate/old.json")
+    assert main(["report", str(old)]) == 3
+    assert "of another run" in capsys.readouterr().err and results.read(last)["run"] == "00000001"
+    assert main(["report", str(last)]) == 0
+    assert main(["report", str(store(document, tmp_path / "kept/old.json"))]) == 0
+    assert results.read(tmp_path / "kept/results.json")["run"] == "0123abcd"
+    assert results.read(last)["run"] == "00000001"
+    assert main(["report", str(old), "--output", str(tmp_path / "out")]) == 0
+
+
+def test_an_error_of_the_system_is_told_in_words(monkeypatch, capsys):
+    def missing(*_unused: Any) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "ssh")
+
+    monkeypatch.setattr(suite, "prepare", missing)
+    assert main(["run"]) == 3
+    assert "could not start: [Errno 2] No such file or directory: 'ssh'" in capsys.readouterr().err
+    with pytest.raises(CannotStart):
+        command.make_output(Path("/dev/null/x"))
