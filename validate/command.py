@@ -102,7 +102,7 @@ def nodes_of(limit: str | None) -> list[str]:
     """Return the nodes of ``--limit``; one that is given and empty, as out of an empty file, is not "all nodes"."""
     names = [name for name in survey.expand(re.sub(r"[\s,]+", ",", limit or "")) if name]
     if limit is not None and not names:
-        raise CannotStart("--limit names no node; leave it out for all of them")
+        raise CannotStart("--limit names no compute node; leave it out for all of them")
     return names
 
 

@@ -37,8 +37,8 @@ def test_a_wrong_option_is_not_the_code_of_a_run_that_missed_something(words, sa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--limit", ""], "--limit names no node"),
-        (["--limit", " , "], "--limit names no node"),
+        (["--limit", ""], "--limit names no compute node"),
+        (["--limit", " , "], "--limit names no compute node"),
         (["--over", "ssh", "--drain"], "neither drains nor resumes"),
         (["--over", "ssh", "--resume"], "neither drains nor resumes"),
         (["--inventory", "/nonexistent/lab"], "no such inventory: /nonexistent/lab"),
