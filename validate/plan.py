@@ -123,7 +123,7 @@ def make(nodes: Sequence[Mapping[str, Any]], entries: Mapping[str, Entry], setti
     for node in usable:
         # A node with jobs on it would make the others of its chunk wait.
         busy = node["state"] not in ("idle", "unknown")
-        # Not every node is in the default partition.
+        # Not every node is in the default partition, which comes first where one is.
         partition = settings.partition or next(iter(node.get("partitions") or ()), "")
         # What the suite drained is reserved for it while it is tried again.
         reservation = node.get("reservation") or settings.reservation

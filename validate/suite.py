@@ -74,7 +74,7 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
             f"Slurm's controller does not answer {host}: {said}\nsystemctl status {look}; nothing was run; "
             "with an inventory, --over ssh looks at the nodes and the controllers without Slurm"
         )
-    everything = survey.roster(answers["nodes"]["stdout"])
+    everything = survey.roster(answers["nodes"]["stdout"], survey.default_partition(answers["partitions"]["stdout"]))
     nodes, more = survey.expected(everything, where.inventory)
     nodes = survey.limited(nodes, limit)
     leaves = survey.leaves(answers["topology"]["stdout"])

@@ -16,6 +16,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "nodes": {"words": ["scontrol", "--oneliner", "show", "node"], "seconds": 30},
     "config": {"words": ["scontrol", "show", "config"], "seconds": 15},
     "host": {"words": ["hostname", "-s"], "seconds": 5},
+    # Without --all Slurm hides those that the account may not use.
+    "partitions": {"words": ["scontrol", "--all", "--oneliner", "show", "partition"], "seconds": 15},
     # Fails, or says nothing, where Slurm knows no topology.
     "topology": {"words": ["scontrol", "show", "topology"], "seconds": 15},
 }
@@ -25,8 +27,11 @@ REASON_BY = re.compile(r"\sReason=.*\[(\S+?)@(\S+)\]")
 UNUSABLE_FLAGS = ("not_responding", "powered_down", "powering_down", "power_down", "reboot_issued", "invalid_reg")
 
 
-def roster(nodes_text: str) -> list[dict[str, Any]]:
-    """Return Slurm's nodes from ``scontrol --oneliner show node``, with GPUs, and who gave which reason when."""
+def roster(nodes_text: str, default: str = "") -> list[dict[str, Any]]:
+    """Return Slurm's nodes from ``scontrol --oneliner show node``, with GPUs, and who gave which reason when.
+
+    Of a node's partitions the ``default`` one comes first: a job that names none is to be in it.
+    """
     lines = [line for line in nodes_text.splitlines() if line.startswith("NodeName=")]
     features = {line: set(_value(line, "ActiveFeatures").split(",")) - {"", "(null)"} for line in lines}
     # One that a single node has (its name, an instance's id) makes no kind of node.
@@ -35,7 +40,7 @@ def roster(nodes_text: str) -> list[dict[str, Any]]:
     for line, node in zip(lines, slurm_text.parse_nodes("\n".join(lines))):
         given = REASON_BY.search(line)
         gres = re.search(r"\sGres=(\S+)", line)
-        partitions = re.search(r"\sPartitions=(\S+)", line)
+        partitions = _value(line, "Partitions").split(",")
         hardware = _hardware(line)
         found.append(
             {
@@ -43,7 +48,7 @@ def roster(nodes_text: str) -> list[dict[str, Any]]:
                 "role": "compute",
                 "in_slurm": True,
                 "gpus": sum(int(count) for count in GPUS.findall(gres.group(1))) if gres else 0,
-                "partitions": partitions.group(1).split(",") if partitions else [],
+                "partitions": sorted(filter(None, partitions), key=lambda name: name != default),
                 "hardware": hardware,
                 # Nodes of which one makes the checks that one node makes for all.
                 "alike": " ".join([hardware, *sorted(features[line] & common)]).strip(),
@@ -53,6 +58,12 @@ def roster(nodes_text: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def default_partition(partitions_text: str) -> str:
+    """Return the partition of a job that names none, '' where there is none."""
+    lines = (line for line in partitions_text.splitlines() if _value(line, "Default") == "YES")
+    return next((found[1] for line in lines if (found := re.match(r"PartitionName=(\S+)", line))), "")
 
 
 def _value(line: str, key: str) -> str:

@@ -311,6 +311,23 @@ def test_a_node_is_asked_for_in_a_partition_that_it_is_in():
     assert {chunk["options"][-1] for chunk in made(nodes, wanted).chunks} == {"--partition=all"}
 
 
+PARTITIONS = (
+    "PartitionName=admin AllowGroups=root Default=NO State=UP\n"
+    "PartitionName=gpu AllowGroups=ALL Default=YES State=UP\n"
+)
+
+
+def test_the_default_partition_is_preferred_where_a_node_is_in_it():
+    default = survey.default_partition(PARTITIONS)
+    assert (default, survey.default_partition("slurm_load_partitions error\n")) == ("gpu", "")
+    both = DRAINED.replace("Partitions=main", "Partitions=admin,gpu")
+    other = DRAINED.replace("compute1", "compute2").replace("Partitions=main", "Partitions=admin,other")
+    found = survey.roster(f"{both}\n{other}", default)
+    assert [entry["partitions"] for entry in found] == [["gpu", "admin"], ["admin", "other"]]
+    chunks = made([{**entry, "unusable": ""} for entry in found]).chunks
+    assert [chunk["options"][-1] for chunk in chunks] == ["--partition=gpu", "--partition=admin"]
+
+
 def test_a_node_that_slurm_gives_to_nobody_is_not_asked_for():
     found = made([node("n1"), node("n2", unusable="drained")])
     assert [chunk["nodes"] for chunk in found.chunks] == [["n1"]] and found.unusable == ["n2"]
