@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from validate import catalogue, history, results, settings, suite
-from validate.command import OUTPUT, finish, progress_line, remembering
+from validate.command import OUTPUT, finish, make_output, progress_line, remembering
 from validate.errors import CannotStart
 from validate.model import Verdict
 from validate.report.terminal import explain
 
 JUDGED = pytest.StashKey[results.Judged]()
+CHOSEN = pytest.StashKey[tuple[settings.Site, settings.Settings]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,12 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def chosen(config: pytest.Config) -> tuple[settings.Site, settings.Settings]:
-    """Return the site and its settings."""
+    """Return the site and its settings, for which Ansible is asked once a session."""
+    if CHOSEN in config.stash:
+        return config.stash[CHOSEN]
     read = settings.read_inventory(*(config.getoption("--inventory") or ["inventories/sandbox"]))
     options = (("--tier", "tier"), ("--validate-image", "image"))
     given = {name: config.getoption(option) for option, name in options if config.getoption(option)}
     site, made = settings.of_site(read, given)
-    return site or read, made
+    config.stash[CHOSEN] = (site or read, made)
+    return config.stash[CHOSEN]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -68,8 +72,10 @@ def judged(pytestconfig: pytest.Config) -> results.Judged:
             found = results.judged(results.read(stored))
         else:
             site, site_settings = chosen(pytestconfig)
+            settings.require_reachable(site, site.login)
             prepared = suite.prepare(suite.target(site, site_settings), site_settings)
             output = pytestconfig.getoption("--validate-output")
+            make_output(output)
             found = remembering(suite.run(prepared, progress_line(sys.stderr)), output)
             finish(found, output, history.save)
     except CannotStart as error:

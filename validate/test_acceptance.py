@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from validate.conftest import told
-from validate.model import ACCEPTED, BLOCKED
+from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, PASS, WARN
 from validate.results import Judged
 
 
@@ -16,5 +18,8 @@ def test_node(judged: Judged, node: str) -> None:
 
 def test_check(judged: Judged, check: str) -> None:
     """One check, on every host that has it: the second view of the same verdicts."""
-    bad = [item for item in judged.verdicts if item.check == check and item.status not in (*ACCEPTED, BLOCKED)]
+    found = [item for item in judged.verdicts if item.check == check]
+    bad = [item for item in found if item.status not in (*ACCEPTED, BLOCKED)]
     assert not bad, told(bad)
+    if not any(item.status in (PASS, WARN, FAIL, ERROR) for item in found):
+        pytest.skip("measured on no host")

@@ -12,7 +12,7 @@ from validate import session
 from validate.conftest import chosen
 from validate.drilldown import backend
 from validate.errors import CannotStart
-from validate.settings import Settings
+from validate.settings import Settings, require_reachable
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -57,10 +57,12 @@ def host(pytestconfig: pytest.Config, role: str, looked_at: str) -> Iterator[Hos
     name, user = looked_at, "" if role == "controller" else settings.user
     try:
         if role == "compute" and pytestconfig.getoption("--drill-over") == "slurm":
+            require_reachable(site, site.login[:1])
             submit = session.submit_host(site.login[0], site.variables.get(site.login[0], {}), settings.user)
             with backend.over_slurm(submit, name, settings) as found:
                 yield Host(found)
         else:
+            require_reachable(site, [looked_at])
             found = backend.over_ssh(session.submit_host(name, site.variables.get(name, {}), user))
             done = found.run("true")
             if done.rc != 0:

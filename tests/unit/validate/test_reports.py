@@ -90,6 +90,42 @@ def test_pytest_ends_with_the_code_of_the_command(document, tmp_path, broken, co
     assert "gpu003" in done.stdout
 
 
+def test_pytest_passes_no_check_that_was_measured_nowhere(document, tmp_path):
+    for node in document["roster"][1:]:
+        node.update(unusable="drained", reason="fan")
+    document["hosts"] = {"login1": document["hosts"]["login1"]}
+    (tmp_path / "results.json").write_text(results.text(document))
+    words = [sys.executable, "-m", "pytest", "validate", "-v", "-p", "no:cacheprovider", "--results"]
+    done = subprocess.run(
+        [*words, str(tmp_path / "results.json")],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    passed = set(re.findall(r"test_check\[(\S+)\] PASSED", done.stdout))
+    assert passed and all(check.startswith("H-") for check in passed - {"C-08"}), passed
+    assert "test_check[N-12] SKIPPED" in done.stdout
+
+
+def test_pytest_asks_ansible_once(tmp_path, monkeypatch):
+    """Every read costs a second, and there are as many as tests and fixtures."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    real = Path(sys.executable).parent / "ansible-inventory"
+    (programs / "ansible-inventory").write_text(f'#!/bin/sh\necho read >> {tmp_path}/count\nexec {real} "$@"\n')
+    (programs / "ansible-inventory").chmod(0o755)
+    # The program beside the running Python comes first.
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text("[controller]\nhead1\n[login]\nlogin1\n[compute]\ngpu1\n")
+    code = f"import sys, pytest; sys.executable = {str(programs / 'python')!r}; sys.exit(pytest.main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "validate", "-q", "--collect-only", "-p", "no:cacheprovider",
+         f"--inventory={inventory}"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "count").read_text() == "read\n"
+
+
 @pytest.mark.parametrize(("options", "hosts"), [([], {"head1", "login1"}), (["--drill=gpu1"], {"gpu1"})])
 def test_head_and_login_nodes_are_looked_at_without_being_named(tmp_path, options, hosts):
     inventory = tmp_path / "hosts.ini"
