@@ -31,10 +31,30 @@ OUT_OF_MEMORY = Rule(
     "on the node: free -g; findmnt -T the containers' data path, where a tmpfs counts as memory; a smaller "
     "ENROOT_MAX_PROCESSORS lets unsquashfs take less",
 )
+# Bash 5.2's and slurmstepd's words (`child fork: %m`), and Python's. Not the bare "Resource temporarily unavailable":
+# munge's client says that of a socket that is busy.
+NO_PROCESS = Rule(
+    r"fork\b[^\n]*Resource temporarily unavailable|can't start new thread",
+    "no process can be started any more: the account's limit of processes, slurmd's TasksMax, or the kernel's number "
+    "of processes is used up",
+    "on the node: ps -eLf --no-headers | wc -l; ps -eL -o user= | sort | uniq -c | sort -n | tail -3; systemctl show "
+    "slurmd -p TasksMax,TasksCurrent,LimitNPROC; sysctl kernel.pid_max kernel.threads-max; "
+    "/etc/security/limits.d",
+)
+# The C library's words for EDQUOT.
+NO_QUOTA = Rule(
+    r"Disk quota exceeded",
+    "the account's quota is used up on a file system that the step writes to",
+    "quota -s as the account (lfs quota, mmlsquota); findmnt -T its home and enroot's paths; "
+    "enroot list and enroot remove NAME, and empty ENROOT_CACHE_PATH",
+    "user",
+)
 # The first that matches counts: causes before what follows from them.
 CONTAINER = (
     TASK_PROLOG,
     OUT_OF_MEMORY,
+    NO_PROCESS,
+    NO_QUOTA,
     Rule(
         r"unrecognized option '--container-image",
         "pyxis is not registered for this submit host, or the plugin does not load here (pyxis#84)",
@@ -60,6 +80,25 @@ CONTAINER = (
         "no room where the image is unpacked, or user namespaces used up (pyxis#53, pyxis#93)",
         "df -h and df -i of enroot's paths; sysctl user.max_user_namespaces; remove old containers: "
         "enroot list, enroot remove",
+    ),
+    Rule(
+        r"[Rr]ead-only file system",
+        "a file system is read-only where containers are unpacked, cached or started",
+        "findmnt -o TARGET,OPTIONS,FS-OPTIONS -T each of enroot's paths, and /run; dmesg -T | tail shows an error that "
+        "made it so; mount -o remount,rw it, or fsck",
+    ),
+    # Recorded from GNU tar 1.34 with zstd 1.5.4, as enroot calls them, on layers cut, emptied and changed.
+    Rule(
+        r"tar: Unexpected EOF in archive|zstd: \S+: un(?:supported format|expected end of file)|"
+        r"Decoding error \(\d+\)|Read error \(39\)",
+        "a layer of the image is damaged in enroot's cache, as after a download that broke off or a full disk",
+        "empty ENROOT_CACHE_PATH of the account on this node (enroot.conf names it), and start again; df -h of it",
+    ),
+    # Recorded from Bash 5.2 and coreutils 9.1 without that link; enroot's docker.sh reads from such names.
+    Rule(
+        r"/dev/fd/\d+: No such file",
+        "/dev/fd is missing on this node, through which shell scripts such as enroot's read",
+        "ls -l /dev/fd, which must be a link to /proc/self/fd: ln -sT /proc/self/fd /dev/fd; findmnt /proc",
     ),
     Rule(
         r"failed to create user namespace: (.+)",
@@ -248,6 +287,36 @@ CONTAINER = (
 )
 LAUNCH = (
     TASK_PROLOG,
+    NO_PROCESS,
+    NO_QUOTA,
+    # `connect io: %m` of slurmstepd is the way back to srun; firewalld's refusal reads like that.
+    Rule(
+        r"No route to host",
+        "the network between this node and the submit host or the controller is broken, a firewall refuses it "
+        "(firewalld says it so), or Slurm has a wrong NodeAddr",
+        "ip route get the other's address, on both; scontrol show node: NodeAddr; firewall-cmd --list-all, or iptables "
+        "-S, on both: slurmd's port 6818, and SrunPortRange on the submit host",
+    ),
+    Rule(
+        r"Incompatible versions of client and server code",
+        "the node was upgraded half: its Slurm, or the slurmd that still runs, does not speak the controller's version",
+        "slurmd -V and srun --version on this node; scontrol show config | grep SLURM_VERSION; upgrade Slurm here, "
+        "then playbooks/site.yml; systemctl restart slurmd",
+    ),
+    # cgroup_common.c; the lines after it name the cgroup of job, step or task alone.
+    Rule(
+        r"[Uu]nable to (?:create|instantiate) [^\n]*\bcgroup\b",
+        "slurmd cannot make the cgroup of a job: /sys/fs/cgroup is read-only, or has no room for more",
+        "findmnt -o TARGET,FSTYPE,OPTIONS /sys/fs/cgroup (rw); cat /proc/cgroups; systemctl show slurmd -p Delegate; "
+        "journalctl -u slurmd -n 30; systemctl restart slurmd, and reboot where that does not help",
+    ),
+    # slurmstepd's pam_ses.c; it names no module, and PAM's own words are in the log.
+    Rule(
+        r"pam_(?:start|set_item \w+|setcred ESTABLISH|open_session): ([^\n]+)|(error in pam_setup)",
+        "PAM refuses the account's session on this node, which UsePAM asks for: {0}",
+        "cat /etc/pam.d/slurm, and compare it with a good node's; journalctl -t slurmstepd -n 20; /var/log/secure or "
+        "auth.log; scontrol show config | grep UsePAM",
+    ),
     Rule(
         r"[Pp]rolog failed",
         "the prolog fails on this node, so that no job can start here",
@@ -270,6 +339,13 @@ LAUNCH = (
         "Slurm took the allocation back meanwhile",
         "scontrol show node; journalctl -u slurmctld: who cancelled the job or drained the node?",
         "operator",
+    ),
+    Rule(
+        r"execve\(\): (\S*python3\S*): Permission denied",
+        "{0} is on this node, and the account may not execute it: its mode, that of a directory above it, or a mount "
+        "with noexec",
+        "namei -l $(readlink -f /usr/bin/python3); findmnt -no OPTIONS -T /usr/bin/python3; chmod 0755 $(readlink -f "
+        "/usr/bin/python3)",
     ),
     Rule(
         r"python3: (?:No such file|command not found|not found)|execve\(\): python3",
@@ -295,10 +371,17 @@ LAUNCH = (
         "playbooks/reconfigure.yml; journalctl -u slurmd -n 30",
     ),
     Rule(
+        r"Error generating job credential",
+        "slurmctld signs nothing for this account: the controller does not know it, or has no munge (slurm.key) itself",
+        "on the controller: getent passwd of the account, by name and by number; systemctl status sssd munge; "
+        "journalctl -u slurmctld -n 20",
+    ),
+    Rule(
         r"User not found on host|Invalid user id|could not set UID or GID",
-        "the account that submits is not known on this node, or has another number here",
-        "getent passwd and id of the account, on this node and on the submit host; systemctl status sssd, or the name "
-        "service that is used",
+        "the account that submits is not known on this node, or has another number here; where every node says this, "
+        "it is missing on the controller",
+        "getent passwd and id of the account, on this node, on the submit host and on the controller; systemctl status "
+        "sssd, or the name service that is used",
     ),
     Rule(
         r"Invalid job credential|[Jj]ob credential (?:expired|revoked|replayed)|credential (?:creation|verification)",
@@ -323,9 +406,16 @@ LAUNCH = (
     ),
     OUT_OF_MEMORY,
     Rule(
-        r"Munge|munge|Invalid authentication credential|Zero Bytes were transmitted",
+        r"Munge|munge|Invalid authentication credential",
         "munge refuses: other key, or the clocks differ",
         "systemctl status munge; date on both hosts; sha256sum /etc/munge/munge.key as root",
+    ),
+    # Slurm ends a connection without a word when it cannot read who asks.
+    Rule(
+        r"Zero Bytes were transmitted or received",
+        "slurmd hung up without an answer: munge does not run here, or refuses (another key, another time)",
+        "systemctl status munge slurmd; journalctl -u slurmd -n 20; date on both hosts; sha256sum /etc/munge/munge.key "
+        "as root; systemctl restart munge slurmd",
     ),
 )
 REFUSED = (
@@ -409,6 +499,12 @@ REFUSED = (
         "Slurm has no such node with these GPUs in the partition",
         "scontrol show node: Gres, CfgTRES, Partitions",
         "operator",
+    ),
+    Rule(
+        r"Invalid user id|Error generating job credential",
+        "slurmctld does not know the account that submits: it is missing on the controller",
+        "on the controller: getent passwd of the account, by name and by number; systemctl status sssd, or the name "
+        "service that is used",
     ),
     Rule(
         r"unrecognized option|plugin stack|Incompatible Slurm plugin|Plug-in initialization",

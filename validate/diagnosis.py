@@ -27,10 +27,12 @@ def of(said: str, rules: tuple[Rule, ...]) -> Diagnosis | None:
     for rule in rules:
         found = re.search(rule.pattern, said)
         if found:
-            groups = [text or "" for text in found.groups()] or [""]
-            first = next((text for text in groups if text), "")
-            line = next((line for line in said.splitlines() if found.group().splitlines()[0] in line), found.group())
-            return Diagnosis(line.strip(), rule.cause.format(first), rule.fix, rule.who)
+            # A rule may look at the whole text: what the group holds is the evidence.
+            named = next((number for number, text in enumerate(found.groups(), 1) if text), 0)
+            start = said.rfind("\n", 0, found.start(named)) + 1
+            line = said[start:].split("\n", 1)[0]
+            cause = rule.cause.format(found.group(named) if named else "")
+            return Diagnosis(line.strip(), cause, rule.fix, rule.who)
     return None
 
 

@@ -127,9 +127,63 @@ LAUNCHES += [
 ]
 
 
+# The forms are those of slurmstepd, libslurm and cgroup_v2.so 24.11.5 and 22.05.8, read out of the programs, with the
+# C library's words for the error. Bash 5.2's were recorded, Python's are those of its source.
+LAUNCHES += [
+    ("slurmstepd: error: child fork: Resource temporarily unavailable", "no process can be started"),
+    ("/bin/bash: fork: retry: Resource temporarily unavailable", "no process can be started"),
+    ("RuntimeError: can't start new thread", "no process can be started"),
+    (
+        "slurmstepd: error: common_cgroup_create: unable to create cgroup '/sys/fs/cgroup/x' : Read-only file system",
+        "cannot make the cgroup of a job",
+    ),
+    (
+        "slurmstepd: error: common_cgroup_create: unable to create cgroup '/sys/fs/cgroup/x' : No space left on device",
+        "cannot make the cgroup of a job",
+    ),
+    ("slurmstepd: error: connect io: No route to host", "a firewall refuses it"),
+    (
+        "srun: error: Task launch for StepId=6.0 failed on node n1: Incompatible versions of client and server code",
+        "upgraded half",
+    ),
+    (
+        "slurmstepd: error: pam_open_session: Permission denied\nslurmstepd: error: error in pam_setup",
+        "PAM refuses the account's session on this node, which UsePAM asks for: Permission denied",
+    ),
+    ("slurmstepd: error: execve(): python3: Permission denied", "may not execute it"),
+    ("slurmstepd: error: execve(): python3: No such file or directory", "has no python3"),
+    (
+        "srun: error: Task launch for StepId=6.0 failed on node n1: Zero Bytes were transmitted or received",
+        "munge does not run here, or refuses",
+    ),
+    ("srun: error: Munge decode failed: Invalid credential", "munge refuses: other key"),
+    ("slurmstepd: error: write /home/member/x: Disk quota exceeded", "quota is used up"),
+    ("srun: error: Unable to create step for job 7: Error generating job credential", "controller does not know it"),
+    ("srun: error: Task launch for StepId=6.0 failed on node n1: Invalid user id", "missing on the controller"),
+    # Advice of slurmd's for another module, and a busy socket of munge's.
+    ("If using PrologFlags=Contain for pam_slurm_adopt, proctrack/cgroup is required.", "never answered"),
+    (
+        'Munge encode failed: Failed to connect to "/run/munge/munge.socket.2": Resource temporarily unavailable',
+        "munge refuses",
+    ),
+]
+
+
 @pytest.mark.parametrize(("said", "words"), LAUNCHES)
 def test_a_step_that_does_not_begin_has_a_cause(said, words):
     assert words in diagnosis.of_launch(said).cause
+
+
+def test_the_line_that_is_shown_is_the_one_that_holds_what_was_matched():
+    refused = "slurmstepd: error: plugin_load_from_file: dlopen(/usr/lib/slurm/task_cgroup.so): cannot open"
+    said = f"srun: job 4 queued and waiting for resources\n{refused}\nsrun: error: n1: task 0: Exited with exit code 1"
+    assert diagnosis.of_launch(said).line == refused
+
+
+@pytest.mark.parametrize("words", ["Invalid user id", "Error generating job credential"])
+def test_an_account_that_the_controller_does_not_know_is_refused_everywhere(words):
+    found = diagnosis.of(f"salloc: error: Job submit/allocate failed: {words}\n", causes.REFUSED)
+    assert found is not None and "missing on the controller" in found.cause and words in found.line
 
 
 def test_a_refused_allocation_has_a_cause():
@@ -185,6 +239,27 @@ def test_a_limit_of_the_account_is_no_fault_of_a_node(said, words):
 )
 def test_what_curl_and_the_kernel_say_has_causes_of_its_own(said, words):
     assert words in diagnosis.of_container(f"pyxis: importing docker image: x\npyxis:     {said}\n").cause
+
+
+# GNU tar 1.34 with zstd 1.5.4 on a layer that was cut, was none, was empty, and had other bytes in it; Bash 5.2 and
+# coreutils 9.1 without /dev/fd: all recorded. The last ones are the C library's words in those of coreutils.
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("/*stdin*\\ : Read error (39) : premature end \ntar: Unexpected EOF in archive", "a layer of the image"),
+        ("zstd: /*stdin*\\: unsupported format \ntar: Child returned status 1", "a layer of the image"),
+        ("zstd: /*stdin*\\: unexpected end of file \ntar: Child returned status 1", "a layer of the image"),
+        ("/*stdin*\\ : Decoding error (36) : Restored data doesn't match checksum ", "a layer of the image"),
+        ("bash: /dev/fd/63: No such file or directory", "/dev/fd is missing"),
+        ("sort: cannot read: /dev/fd/63: No such file or directory", "/dev/fd is missing"),
+        ("bash: fork: retry: Resource temporarily unavailable", "no process can be started"),
+        ("mkdir: cannot create directory '/scratch/enroot': Read-only file system", "is read-only"),
+        ("write /scratch/enroot/x: Disk quota exceeded", "quota is used up"),
+    ],
+)
+def test_what_import_and_unpacking_say_has_causes_of_its_own(said, words):
+    found = diagnosis.of_container(f"pyxis: importing docker image: x\npyxis:     {said}\nerror: spank: x\n")
+    assert words in found.cause
 
 
 def test_the_fixes_of_drained_nodes_can_be_filled_in():
