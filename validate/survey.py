@@ -23,6 +23,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 }
 GPUS = re.compile(r"\bgpu(?::[^:,()\s]+)?:(\d+)")
 REASON_BY = re.compile(r"\sReason=.*\[(\S+?)@(\S+)\]")
+# An admin's state=fail; FAILING is said while a job still runs there.
+FAILING = ("fail", "failing")
 # A node in one of these states takes no job, whatever we ask.
 UNUSABLE_FLAGS = ("not_responding", "powered_down", "powering_down", "power_down", "reboot_issued", "invalid_reg")
 
@@ -125,6 +127,8 @@ def unusable(node: Mapping[str, Any]) -> str:
         return "down"
     if node["drained"]:
         return "drained"
+    if {node["state"], *node["flags"]} & {*FAILING}:
+        return "failing"
     return next((flag for flag in UNUSABLE_FLAGS if flag in node["flags"]), "")
 
 

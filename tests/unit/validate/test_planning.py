@@ -170,6 +170,13 @@ def test_a_drained_node_has_reason_user_and_time():
     assert entry["reason_at"] == "2026-11-22T19:15:41" and entry["gpus"] == 8
 
 
+@pytest.mark.parametrize("state", ["FAIL", "FAILING*", "IDLE+FAIL", "MIXED+CLOUD+FAIL", "ALLOCATED+FAIL*"])
+def test_a_node_that_an_admin_set_to_fail_takes_no_job_and_says_why(state):
+    """The first two as Slurm 22.05 and 24.11 say it alone, the others as scontrol adds it to the base state."""
+    entry = survey.roster(DRAINED.replace("IDLE+DRAIN", state))[0]
+    assert (entry["unusable"], entry["reason"]) == ("failing", "disk is being changed")
+
+
 @pytest.mark.parametrize(
     ("gres", "count"), [("gpu:8", 8), ("gpu:h100:4,gpu:a100:2", 6), ("gpu:8(S:0-1)", 8), ("(null)", 0), ("shard:16", 0)]
 )
