@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 from validate import reading
@@ -26,6 +28,18 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """Every file that Slurm includes is readable and a .conf, and pyxis is named exactly once."""
+    main = observed["main"]
+    # An absent slurm.conf is looked for elsewhere, an absent plugstack.conf beside it is not.
+    if observed["files"].get(main) == os.strerror(errno.ENOENT):
+        if "pyxis" not in context.settings["runtimes"]:
+            return passed("no plugin stack, and no pyxis is declared")
+        return failed(
+            f"{main}: {observed['files'][main]}",
+            "the plugin stack of the configuration that this host fetched or the site shares",
+            f"this host reads {main}: a stray slurm.conf beside the one it fetched, or that file was removed",
+            "ls -l /etc/slurm/slurm.conf /run/slurm/conf: remove the slurm.conf that is not the site's; where "
+            "plugstack.conf is gone, playbooks/site.yml",
+        )
     unreadable = [f"{name}: {problem}" for name, problem in observed["files"].items() if problem]
     strange = [name for name in observed["files"] if not name.endswith(".conf")]
     if unreadable or strange:
