@@ -14,6 +14,8 @@ from validate.probing import Node
 
 SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
 ENROOT_KEYS = ("ENROOT_RUNTIME_PATH", "ENROOT_CACHE_PATH", "ENROOT_DATA_PATH", "ENROOT_TEMP_PATH")
+# The home of an account that is to have none; '' where the account itself is not known.
+NO_HOME = ("", "/", "/nonexistent", "/var/empty", "/dev/null")
 # enroot 4.1's own defaults (conf/enroot.conf.in).
 ENROOT_DEFAULTS = {
     "ENROOT_RUNTIME_PATH": "${XDG_RUNTIME_DIR:-/run}/enroot",

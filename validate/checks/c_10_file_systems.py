@@ -7,7 +7,7 @@ import pwd
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, compare, failed, passed, undecided
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -92,6 +92,15 @@ def judge(observed: Any, context: Context) -> Finding:
         return failed(f"home: {own}", f"{home.other[HOME].usual}, {home.on}")
     if home.split:
         return undecided(home, "findmnt -T HOME on both; getent passwd USER on both; mount what is missing")
+    if observed[HOME]["problem"] and observed[HOME]["path"] not in reading.NO_HOME:
+        return warned(
+            f"home: {own}",
+            "a home directory that can be listed",
+            "the account has no home directory on these nodes: caches and settings of containers have no place, and "
+            "programs that need one fail",
+            "findmnt -T HOME; getent passwd USER, here and on the submit host; mount what is missing, or "
+            "mkhomedir_helper USER; an account that is to have none has /nonexistent in passwd",
+        )
     return passed("; ".join([f"home: {own}", *(name for name in observed if name != HOME)]))
 
 

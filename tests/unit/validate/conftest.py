@@ -60,6 +60,8 @@ GOOD: dict[str, Any] = {
             for name in ("/", "/home/member")
         },
         "home": "/home/member",
+        "own": {"account": "member", "problem": "", "mode": 0o700, "owner": "member", "writable": True},
+        "shared": {name: {"mode": 0o1777, "owner": "root", "writable": True} for name in ("/tmp", "/var/tmp")},
     },
     "H-12": {"before": NOW, "after": NOW + 0.1, "controller": int(NOW), "code": 0, "said": ""},
     "H-13": {"code": 0, "stdout": "", "stderr": ""},

@@ -94,6 +94,10 @@ def submit(place: str, **changes: Any) -> dict[str, Any]:
     return {**GOOD["H-11"], "places": {**places, place: {**places[place], **changes}}}
 
 
+def own(**changes: Any) -> dict[str, Any]:
+    return {**GOOD["H-11"], "own": {**GOOD["H-11"]["own"], **changes}}
+
+
 def closed(name: str, mode: str) -> dict[str, Any]:
     devices = GOOD["N-03"]["nvidia"]
     openable = [other for other in devices["openable"] if other != name]
@@ -122,6 +126,15 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("H-11", submit("/home/member", used=0.95), PASS, "enough"),
     ("H-11", submit("/home/member", free=0), FAIL, "/home/member is"),
     ("H-11", submit("/home/member", read_only=True), FAIL, "read-only"),
+    ("H-11", own(problem="No such file or directory"), FAIL, "/home/member: No such file"),
+    ("H-11", own(problem="no answer within 3 s"), FAIL, "/home/member: no answer"),
+    ("H-11", own(problem="Permission denied"), FAIL, "/home/member: Permission denied"),
+    ("H-11", own(writable=False, owner="guest"), FAIL, "guest's, mode 0700"),
+    ("H-11", {name: GOOD["H-11"][name] for name in ("places", "home")}, PASS, "enough"),
+    ("H-11", changed("H-11", home="/nonexistent", own={}), PASS, "enough"),
+    ("H-11", changed("H-11", shared={"/tmp": {"mode": 0o755, "owner": "root", "writable": False}}), FAIL, "mode 0755"),
+    ("H-11", changed("H-11", shared={"/tmp": {"mode": 0o777, "owner": "root", "writable": True}}), FAIL, "mode 0777"),
+    ("H-11", changed("H-11", shared={"/tmp": {"mode": 0o700, "owner": "member", "writable": True}}), PASS, "enough"),
     ("H-12", changed("H-12", controller=int(NOW) + 60), FAIL, "60 s behind slurmctld"),
     ("H-12", changed("H-12", controller=int(NOW) - 60), FAIL, "59 s ahead of slurmctld"),
     ("H-12", changed("H-12", controller=None, code=1), ERROR, "sdiag"),
@@ -270,6 +283,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("C-02", changed("C-02", openable=[], there=[], restricted=True), FAIL, "ENROOT_RESTRICT_DEV"),
     ("L-05", ["/scratch/pyxis_7.1"], FAIL, "pyxis_7.1"),
     ("C-10", changed("C-10", **{"/fsx": {"problem": "", "mount": "/"}}), FAIL, "not mounted"),
+    ("C-10", {"home": NO_HOME}, WARN, "home: /home/member, No such file or directory on / (ext4)"),
+    ("C-10", {"home": {**NO_HOME, "path": "/nonexistent"}}, PASS, "/nonexistent"),
     ("C-10", changed("C-10", **{"/fsx": {"problem": "Stale file handle", "mount": "/fsx"}}), FAIL, "Stale"),
 ]
 
