@@ -65,6 +65,8 @@ RUNTIMES: dict[str, Any] = {
     },
     "D-01": {
         "installed": True, "group": True, "member": True, "in_job": True, "code": 0, "stdout": "", "stderr": "",
+        "daemon": "active", "gone": "", "containerd": "active", "containerd_seen": True,
+        "starters": {"runc": True, "containerd-shim-runc-v2": True},
     },
     "A-06": {"version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": ""},
 }  # fmt: skip

@@ -5,9 +5,12 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
+import shutil
+from collections.abc import Callable
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed, skipped
+from validate.model import Check, Context, Finding, compare, failed, passed, skipped
 from validate.probing import Node
 
 CHECK = Check(
@@ -18,17 +21,22 @@ CHECK = Check(
     cause="a job's groups come from slurmctld: a membership that only the nodes know is not in a job",
     fix="add the account to the group docker on the controller too; then scontrol reconfigure",
     after=("N-05", "N-30", "D-02"),
+    seconds=20,
 )
 
 
 PATIENCE = 8
+UNITS = ("docker.service", "docker.socket", "containerd.service")
+# Where systemd has daemons look for programs, and what dockerd and containerd start containers with.
+DAEMONS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+STARTERS = ("runc", "containerd-shim-runc-v2")
 
 
 def observe(node: Node) -> Any:
     """Ask the daemon, with the groups of this step and those that the node itself would give the account."""
     if not node.which("docker"):
         return {"installed": False}
-    asked = node.run(["docker", "ps", "-q"], PATIENCE).record()
+    asked = {**node.run(["docker", "ps", "-q"], PATIENCE).record(), **behind(node)}
     try:
         group = grp.getgrnam("docker")
     except KeyError:
@@ -44,6 +52,35 @@ def observe(node: Node) -> Any:
         "foreign": [f"{gid} ({name_of(gid)})" for gid in sorted(given - {*own})],
         **asked,
     }
+
+
+def behind(node: Node) -> dict[str, Any]:
+    """Return what stands behind an answer of the daemon's: units, its socket, and what starts containers for it."""
+    units = {}
+    output = node.run(["systemctl", "show", *UNITS, "--property=Id,ActiveState,ExecStart,Listen"], 5)
+    for block in output.stdout.split("\n\n"):
+        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
+        units[state.get("Id", "")] = state
+    daemon, socket, containerd = (units.get(name, {}) for name in UNITS)
+    listens = re.match(r"(/\S+) \(Stream\)", socket.get("Listen", ""))
+    place = listens.group(1) if listens and socket["ActiveState"] == "active" else ""
+    return {
+        "daemon": daemon.get("ActiveState", ""),
+        # Where systemd listens for the daemon, and that is no file any more.
+        "gone": place if place and not node.path(place).exists() else "",
+        # Without the option dockerd starts a containerd of its own.
+        "containerd": containerd.get("ActiveState", "") if "--containerd" in daemon.get("ExecStart", "") else "",
+        "containerd_seen": any(running(path.read_bytes) for path in node.path("/proc").glob("[0-9]*/comm")),
+        "starters": {name: bool(shutil.which(name, path=DAEMONS_PATH)) for name in STARTERS},
+    }
+
+
+def running(read: Callable[[], bytes]) -> bool:
+    """Return whether a process is a containerd, whoever started it."""
+    try:
+        return read().strip() == b"containerd"
+    except OSError:
+        return False
 
 
 def name_of(gid: int) -> str:
@@ -67,7 +104,7 @@ def judge(observed: Any, context: Context) -> Finding:
             "dockerd hangs: it runs, and does not answer",
             "ps -o pid,stat,wchan:20 -C dockerd,containerd; journalctl -u docker -n 30; systemctl restart docker",
         )
-    wrong = membership(observed)
+    wrong = membership(observed) or unreached(observed)
     if wrong:
         return wrong
     works = observed["code"] == 0
@@ -84,7 +121,58 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["in_job"] and works:
         cause = "the daemon is open to everybody, who is root by it"
         return failed("docker ps works for an account outside the group", "refused", cause, "ls -l /run/docker.sock")
-    return passed("works for this member" if works else "refused to this account, which is no member")
+    return starts(observed, context) or passed(
+        "works for this member" if works else "refused to this account, which is no member"
+    )
+
+
+def unreached(observed: Any) -> Finding | None:
+    """Return why a daemon that runs is not asked at all, None where it is; older results do not say."""
+    if observed["code"] != 0 and "tcp://" in observed["stderr"]:
+        return failed(
+            observed["stderr"].strip().splitlines()[0],
+            "docker asks the daemon of this node, by its socket",
+            "DOCKER_HOST, or a context of the account's, sends docker to another host than this node",
+            "env | grep DOCKER in a job; docker context ls; grep -rs DOCKER_HOST /etc/environment /etc/profile.d: "
+            "take it out",
+        )
+    if observed.get("daemon") == "active" and observed.get("gone"):
+        return failed(
+            f"{observed['gone']} is not there, and docker.service is active",
+            f"the socket {observed['gone']}",
+            "dockerd runs, and the file of its socket was removed: nobody reaches it",
+            "systemctl restart docker.socket docker",
+        )
+    return None
+
+
+def starts(observed: Any, context: Context) -> Finding | None:
+    """Return why a daemon that answers can start no container, None where it can, or where that is not known."""
+    stopped = observed.get("containerd") in ("inactive", "failed", "deactivating")
+    if observed.get("daemon") == "active" and stopped and not observed.get("containerd_seen"):
+        return failed(
+            f"containerd.service is {observed['containerd']}",
+            "containerd.service is active, which dockerd's --containerd names",
+            "docker answers and can start nothing: containerd does not run",
+            "systemctl start containerd; journalctl -u containerd -n 20",
+        )
+    own = starters(observed)
+    beside = compare(context.fleet, own, starters, merit=lambda _name, there: there)
+    lost = [name for name in own if name in beside.other and not own[name]]
+    if lost:
+        return failed(
+            f"not found: {', '.join(lost)}",
+            f"{', '.join(own)}, {beside.on}",
+            f"docker answers and can start nothing: {lost[0]} is missing",
+            f"dpkg -S bin/{lost[0]} (rpm -q --whatprovides /usr/bin/{lost[0]}) names its package: apt-get install "
+            "--reinstall it (dnf reinstall)",
+        )
+    return None
+
+
+def starters(observed: Any) -> dict[str, bool]:
+    """Return which programs that start containers are there; older results do not say."""
+    return dict(observed.get("starters") or {})
 
 
 def membership(observed: Any) -> Finding | None:

@@ -22,6 +22,7 @@ from validate.checks import (
     c_08_batch,
     c_10_file_systems,
     c_20_registry,
+    d_01_group,
     d_02_socket,
     h_07_account,
     l_01_leftovers,
@@ -447,6 +448,42 @@ def test_a_slow_container_start_is_a_warning_among_others():
     )
 
 
+DOCKER = {
+    "installed": True, "member": True, "in_job": True, "code": 0, "stderr": "", "daemon": "active", "gone": "",
+    "containerd": "active", "containerd_seen": False, "starters": {"runc": True, "containerd-shim-runc-v2": True},
+}  # fmt: skip
+
+
+def test_docker_without_what_starts_containers_is_noticed_beside_other_nodes():
+    lost = {**DOCKER, "starters": {"runc": False, "containerd-shim-runc-v2": True}}
+    fleet = {"n1": lost, "n2": DOCKER, "n3": DOCKER}
+    finding = judge("D-01", lost, fleet=fleet, settings={"runtimes": ["docker"]})
+    assert finding.status == FAIL and "runc is missing" in finding.cause and "bin/runc" in finding.fix
+    # Nowhere: another program starts them.
+    assert judge("D-01", lost, fleet={"n1": lost, "n2": lost}, settings={"runtimes": ["docker"]}).status == PASS
+
+
+def test_what_stands_behind_docker_is_read_from_systemd(tmp_path, monkeypatch):
+    """In the form of systemd 257 (fixtures/recorded); its Listen is that of systemctl's source."""
+    text = (
+        "Id=docker.service\nActiveState=active\nExecStart={ path=/usr/sbin/dockerd ; argv[]=/usr/sbin/dockerd -H fd:// "
+        "--containerd=/run/containerd/containerd.sock $DOCKER_OPTS ; ignore_errors=no }\n\n"
+        "Id=docker.socket\nActiveState=active\nListen=/run/docker.sock (Stream)\n\n"
+        "Id=containerd.service\nActiveState=inactive\n"
+    )
+    monkeypatch.setattr(Node, "run", lambda *_words: Output(0, text, ""))
+    seen = d_01_group.behind(Node(root=str(tmp_path)))
+    assert (seen["daemon"], seen["gone"], seen["containerd"]) == ("active", "/run/docker.sock", "inactive")
+    (tmp_path / "proc" / "7").mkdir(parents=True)
+    (tmp_path / "proc" / "7" / "comm").write_text("containerd\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "docker.sock").touch()
+    again = d_01_group.behind(Node(root=str(tmp_path)))
+    assert again["containerd_seen"] and not again["gone"]
+    monkeypatch.setattr(Node, "run", lambda *_words: Output(1, "", "no bus"))
+    assert d_01_group.behind(Node(root=str(tmp_path)))["daemon"] == ""
+
+
 @pytest.mark.parametrize(
     ("observed", "status", "words"),
     [
@@ -479,6 +516,19 @@ def test_a_slow_container_start_is_a_warning_among_others():
             },
             FAIL,
             "another number here than on the controller",
+        ),
+        (DOCKER, PASS, "works"),
+        ({**DOCKER, "code": 1, "stderr": "Cannot connect", "gone": "/run/docker.sock"}, FAIL, "was removed"),
+        ({**DOCKER, "in_job": False, "member": False, "code": 1, "gone": "/run/docker.sock"}, FAIL, "was removed"),
+        ({**DOCKER, "code": 1, "stderr": "Cannot connect to the Docker daemon at tcp://x:2375."}, FAIL, "DOCKER_HOST"),
+        ({**DOCKER, "containerd": "inactive"}, FAIL, "containerd does not run"),
+        # One that another unit started, dockerd's own, and a daemon that does not run either.
+        ({**DOCKER, "containerd": "inactive", "containerd_seen": True}, PASS, "works"),
+        ({**DOCKER, "containerd": ""}, PASS, "works"),
+        (
+            {**DOCKER, "code": 1, "stderr": "no dockerd", "daemon": "failed", "containerd": "inactive"},
+            FAIL,
+            "no dockerd",
         ),
     ],
 )
