@@ -39,9 +39,19 @@ def observe(node: Node) -> Any:
     directories = {"APPTAINER_TMPDIR": node.scratch, "APPTAINER_CACHEDIR": str(scratch / "a03-cache")}
     words = ["apptainer", "build", "--fakeroot", str(built), str(definition)]
     done = node.run(words, 150, directories)
-    inside = node.run(["apptainer", "--silent", "exec", str(built), "cat", "/built-by"], 30) if done.code == 0 else done
+    start = ["exec", str(built), "cat", "/built-by"]
+    inside = node.run(["apptainer", "--silent", *start], 30) if done.code == 0 else done
+    # With --silent it does not say why it failed.
+    if done.code == 0 and inside.code and not inside.stderr.strip():
+        inside = node.run(["apptainer", *start], 15)
     built.unlink(missing_ok=True)
     return {"ran": True, "build": done.record(), "inside": inside.record()}
+
+
+def why(said: str) -> str:
+    """Return the line of apptainer's words that says why."""
+    lines = [line for line in said.splitlines() if "FATAL" in line or "ERROR" in line or "not listed" in line]
+    return (lines or said.strip().splitlines() or ["nothing said"])[-1][:400]
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -51,9 +61,19 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["ran"]:
         return skipped("no apptainer, which A-06 says, or validate_image is no file")
     build, said = observed["build"], observed["build"]["stderr"]
-    if build["code"] != 0 or observed["inside"]["stdout"].strip() != "0":
-        lines = [line for line in said.splitlines() if "FATAL" in line or "ERROR" in line or "not listed" in line]
-        return failed((lines or said.strip().splitlines() or ["nothing said"])[-1][:400], "an image built by the user")
+    inside = observed["inside"]
+    if build["code"] != 0:
+        return failed(why(said), "an image built by the user")
+    if inside["code"] != 0:
+        return failed(
+            why(inside["stderr"]),
+            "apptainer exec of the image that was built",
+            "the image was built, and does not start",
+            "apptainer --debug exec IMAGE true as the same account; grep '^allow container\\|^limit container' "
+            "/etc/apptainer/apptainer.conf",
+        )
+    if inside["stdout"].strip() != "0":
+        return failed(f"%post ran as {inside['stdout'].strip()[:100] or 'nobody known'}", "%post runs as root, uid 0")
     if "not listed in /etc/subuid" in said:
         return failed("built by one id alone: the account is not listed in /etc/subuid", "a range of ids")
     return passed("built, and started")

@@ -503,6 +503,14 @@ BAD: list[tuple[str, str, Any, str, str]] = [
     (
         "A-03",
         "simulated",
+        changed("A-03", build=said(stderr="INFO: Build complete"), inside=said(code=255, stderr="FATAL: disallowed")),
+        "FAIL",
+        "FATAL: disallowed",
+    ),
+    ("A-03", "simulated", changed("A-03", inside=said("2001\n")), "FAIL", "ran as 2001"),
+    (
+        "A-03",
+        "simulated",
         changed("A-03", build=said(code=255, stderr="FATAL: newuidmap was not found")),
         "FAIL",
         "newuidmap",
