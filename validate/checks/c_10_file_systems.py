@@ -89,7 +89,12 @@ def judge(observed: Any, context: Context) -> Finding:
     own = said(observed[HOME])
     home = compare(context.fleet, homes(observed), homes, merit=lambda _name, text: " on / (" not in text)
     if home.other:
-        return failed(f"home: {own}", f"{home.other[HOME].usual}, {home.on}")
+        path, usual = observed[HOME]["path"], context.fleet[home.like][HOME]["path"]
+        words = (
+            "passwd of this node names another home directory for the account",
+            f"getent passwd USER, here and on {home.like}; usermod -d {usual} USER, or mend the directory of accounts",
+        )
+        return failed(f"home: {own}", f"{home.other[HOME].usual}, {home.on}", *(words if path != usual else ()))
     if home.split:
         return undecided(home, "findmnt -T HOME on both; getent passwd USER on both; mount what is missing")
     if observed[HOME]["problem"] and observed[HOME]["path"] not in reading.NO_HOME:

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
+from validate.model import Check, Context, Finding, Opinion, compare, failed, passed, undecided, warned
 from validate.probing import NOT_STARTED, Node
 
 CHECK = Check(
@@ -99,6 +99,7 @@ def observe(node: Node) -> Any:
     addresses = sorted({line.split()[0] for line in lines if line.split()} if not itself else ())
     return {
         "hostname": own, "own_name": own == os.environ.get("SLURMD_NODENAME", ""), "account": account,
+        "uid": os.getuid(),
         "lookup": lookup(node), "resolved": resolved, "nameserver": nameserver(node),
         "controller": names["the controller"], "address": " ".join(addresses), **reached(node),
         "mtu": mtu(node), "zone": time.strftime("%Z %z"),
@@ -206,15 +207,31 @@ def judge(observed: Any, context: Context) -> Finding:
     other = [part for part in PARTS if part in beside.other]
     if other:
         own = "; ".join(f"{PARTS[part][0]}: {said(mine[part])}" for part in other)
+        wanted = "; ".join(f"{PARTS[part][0]}: {said(beside.other[part].usual)}" for part in other)
         if "own_name" in other:
             own += f" (it is {observed['hostname']})"
-        wanted = "; ".join(f"{PARTS[part][0]}: {said(beside.other[part].usual)}" for part in other)
-        return failed(own, f"{wanted}, {beside.on}", *PARTS[other[0]][1:])
+        name = other[0]
+        words = of_another(observed, beside.other[name]) if name == "account" else PARTS[name][1:]
+        return failed(own, f"{wanted}, {beside.on}", *words)
     if beside.nodes < 2:
         return alone(observed, mine, context)
     if beside.split:
         return undecided(beside, PARTS[next(iter(beside.split))][2], said)
     return passed(f"{observed['hostname']}, as on {beside.nodes} nodes")
+
+
+def of_another(observed: Any, seen: Opinion) -> tuple[str, str]:
+    """Return cause and fix where the run's number has another name here than on the other nodes."""
+    number, here, usual = observed.get("uid", "NUMBER"), observed["account"], seen.usual
+    fix = (
+        f"getent passwd {number} {usual}, here and on {seen.like}; usermod -u OTHER {here} frees the number, then "
+        f"useradd -u {number} {usual}, or the site's directory of accounts; find / -xdev -uid {number} shows whose "
+        "files stay"
+    )
+    return (
+        f"the number {number} of {usual} is {here}'s here: what {usual} runs and owns on this node counts as {here}'s",
+        fix,
+    )
 
 
 def alone(observed: Any, mine: dict[str, Any], context: Context) -> Finding:
@@ -240,6 +257,8 @@ def merit(part: str, value: Any) -> float:
         return len(value)
     if part == "preload":
         return -len(value)
+    if part == "account":
+        return float(value != UNKNOWN)
     return float(value is True or value == ANSWERS)
 
 

@@ -328,6 +328,12 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ),
         ("N-30", changed("N-30", own_name=False, hostname="localhost"), "no (it is localhost)"),
         ("N-30", changed("N-30", account="unknown here"), "unknown here"),
+        ("N-30", changed("N-30", account="eve", uid=2001), "account of the run: eve account of the run: member, as on"),
+        (
+            "C-10",
+            {"home": GOOD["C-10"]["home"] | {"path": "/nfs/member"}},
+            "home: /nfs/member on /home (nfs4) /home/member on /home (nfs4), as on 9 nodes",
+        ),
         ("N-30", changed("N-30", resolved=["its own name"]), "its own name, the controller, as on 9 nodes"),
         ("N-30", changed("N-30", lookup="dns", resolved=[]), "where names are looked up: dns"),
         ("N-30", changed("N-30", nameserver="none of 2 answers"), "nameservers: none of 2 answers"),
