@@ -10,7 +10,7 @@ import urllib.request
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed, skipped, warned
+from validate.model import Check, Context, Finding, compare, failed, passed, skipped, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -20,7 +20,7 @@ CHECK = Check(
     step="host",
     cause="the registry does not answer this node: it does not run, or a proxy, a firewall or a route keeps them apart",
     fix="curl -kI https://REGISTRY/v2/ on this node; env | grep -i proxy; systemctl status the registry's own service",
-    after=("N-30", "N-10", "N-07"),
+    after=("N-30", "N-10", "N-24", "N-07"),
     seconds=30,
 )
 
@@ -40,7 +40,8 @@ def observe(node: Node) -> Any:
     # Of that one C-01 speaks; where it is another's, or none's, C-01 has nothing to do with these.
     hosts.pop(registry_of(str(settings.get("image") or "")), None)
     plain = reading.enroot_settings(node).get("ENROOT_ALLOW_HTTP", "").lower() in ("y", "yes")
-    return {host: [use, problem(host, plain or use == "mirror")] for host, use in hosts.items()}
+    found = {host: [use, problem(host, plain or use == "mirror")] for host, use in hosts.items()}
+    return {host: [use, said, None if said else distrust(host)] for host, (use, said) in found.items()}
 
 
 def registry_of(image: str) -> str:
@@ -68,7 +69,7 @@ def mirrors(node: Node) -> list[str]:
 
 def problem(host: str, plain: bool) -> str:
     """Return why a registry does not answer, '' where it does."""
-    # Whether its certificate is trusted is for the runtimes to say, each of which has certificates of its own.
+    # Whether its certificate is trusted is another question: each runtime may have certificates of its own.
     trusting = ssl._create_unverified_context()  # noqa: S323 - see above
     said = ""
     for scheme in ("https", "http") if plain else ("https",):
@@ -89,11 +90,24 @@ def problem(host: str, plain: bool) -> str:
     return said
 
 
+def distrust(host: str) -> str | None:
+    """Return why the node's own certificates do not vouch for a registry, '' where they do, None without TLS."""
+    try:
+        url = f"https://{host}/v2/"
+        with urllib.request.urlopen(url, timeout=SECONDS, context=ssl.create_default_context()):
+            return ""
+    except urllib.error.HTTPError:
+        return ""
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return reason.verify_message or str(reason) if isinstance(reason, ssl.SSLCertVerificationError) else None
+
+
 def judge(observed: Any, context: Context) -> Finding:
     """Every one answers; a mirror may fail, because docker then asks the public registry itself."""
     if observed == {}:
         return skipped("no image of this run but C-01's comes from a registry, and docker has no mirror")
-    bad = {host: [use, said] for host, (use, said) in observed.items() if said}
+    bad = {host: [use, said] for host, (use, said, *_trust) in observed.items() if said}
     said = "; ".join(f"{host}: {reason}" for host, (_use, reason) in bad.items())
     fix = CHECK.fix.replace("REGISTRY", next(iter(bad), ""))
     if any(use == "image" for use, _reason in bad.values()):
@@ -105,4 +119,23 @@ def judge(observed: Any, context: Context) -> Finding:
             "docker's mirror does not answer: every pull waits for it, and then asks the public registry",
             f"{fix}; registry-mirrors in /etc/docker/daemon.json",
         )
+    own = trusted(observed)
+    beside = compare(context.fleet, own, trusted, merit=lambda _host, trusts: trusts)
+    lost = [host for host in own if host in beside.other and not own[host]]
+    if lost:
+        return failed(
+            "; ".join(f"{host}: {observed[host][2]}" for host in lost),
+            f"a certificate that the node trusts, {beside.on}",
+            "this node does not trust the registry's certificate, and others do: its certificates of authorities are "
+            "missing, empty or older",
+            f"ls -l /etc/ssl/certs/ca-certificates.crt (/etc/pki/tls/certs/ca-bundle.crt), here and on {beside.like}; "
+            "update-ca-certificates --fresh (update-ca-trust extract); apt-get install --reinstall ca-certificates "
+            "(dnf reinstall)",
+        )
     return passed(", ".join(observed))
+
+
+def trusted(observed: Any) -> dict[str, bool]:
+    """Return which images' registries the node trusts, where that is known; older results do not say."""
+    known = {host: seen[2] for host, seen in observed.items() if seen[0] == "image" and len(seen) > 2}
+    return {host: not why for host, why in known.items() if why is not None}

@@ -158,7 +158,7 @@ GOOD: dict[str, Any] = {
     "C-13": {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_PROCID": "0", "SLIPWAY_VALIDATE": "/t", "given": "/t"},
     "C-18": {},
     "C-22": {"image": "head:5000/x:1", "code": 0, "stdout": "", "stderr": "", "size": 2_000_000},
-    "C-20": {"head:5000": ["image", ""]},
+    "C-20": {"head:5000": ["image", "", ""]},
     "C-21": {"outside": {"/home/member": [7, 99]}, "inside": {"/home/member": [7, 99]}, "said": ""},
     "I-01": {"openable": ["nvidia0"], "visible": "0"},
     "I-06": {"node": 8, "answer": {"given": 1, "taken": 1}, "confined": "yes", "said": ""},

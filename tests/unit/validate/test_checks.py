@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import shlex
 import socket
+import ssl
 import subprocess
 import threading
 import types
@@ -821,6 +823,46 @@ def test_a_registry_that_refuses_answers_and_one_that_is_not_there_does_not(tmp_
     (seen,) = c_20_registry.observe(Node(settings, root=str(tmp_path))).items()
     assert seen[0] == host and seen[1][0] == "mirror" and "refused" in seen[1][1]
     assert c_20_registry.observe(Node({"image": f"{host}/x:1"}, root=str(tmp_path))) == {}
+
+
+def test_a_registry_that_only_this_node_does_not_trust_is_a_fault_of_the_nodes():
+    good, bad = {"nvcr.io": ["image", "", ""]}, {"nvcr.io": ["image", "", "unable to get local issuer certificate"]}
+    finding = judge("C-20", bad, fleet={"n1": bad, "n2": good})
+    assert finding.status == FAIL and "unable to get local issuer" in finding.observed and "n2" in finding.fix
+    # One of the site's own, of which only the runtimes have the certificate; one without TLS; an older result.
+    for seen in (bad, {"nvcr.io": ["image", "", None]}, {"nvcr.io": ["image", ""]}):
+        assert judge("C-20", seen, fleet={"n1": seen, "n2": seen}).status == PASS
+    mixed = {"n1": {"nvcr.io": ["image", "", None]}, "n2": good, "n3": good}
+    assert judge("C-20", mixed["n1"], fleet=mixed).status == PASS
+
+
+def test_whether_a_registry_is_trusted_is_asked_of_the_nodes_own_certificates(tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    words += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key", "-out", "certificate"]
+    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        for _ in range(2):
+            connection, _address = server.accept()
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as channel:
+                channel.recv(4000)
+                channel.sendall(b"HTTP/1.0 401 Unauthorized\r\n\r\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host = f"localhost:{server.getsockname()[1]}"
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    assert "self" in str(c_20_registry.distrust(host))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+    assert c_20_registry.distrust(host) == ""
+    thread.join()
+    server.close()
+    assert c_20_registry.distrust(host) is None, "it does not answer, which is not for this to say"
 
 
 def test_drift_is_observed_by_content_and_mode(tmp_path):
