@@ -1,4 +1,4 @@
-"""N-29: Slurm's daemons run here."""
+"""N-29: Slurm's daemons run here, and what runs here starts at boot where it does on the other nodes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ CHECK = Check(
 UNITS = ("munge", "slurmd", "slurmctld", "slurmdbd", "sackd")
 # Compared with the other nodes alone: whether they are wanted is not for us to say.
 BOOT = (*UNITS, "docker")
+# Not containerd: docker's unit starts it, enabled or not.
+MORE = ("docker.socket", "slipway-storage.service", "nvidia-persistenced.service", "nvidia-fabricmanager.service")
+SOCKET = "docker.socket"
 # On ParallelCluster and HyperPod the platform starts Slurm's daemons.
 PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 
@@ -46,6 +49,12 @@ def observe(node: Node) -> Any:
             wanted = [line for line in lines.splitlines() if re.search(r"error|fatal|fail|denied", line, re.IGNORECASE)]
             said = (wanted or lines.splitlines() or [""])[-1][:300]
         found[unit] = {"state": state.get("ActiveState", ""), "said": said}
+    output = node.run(["systemctl", "show", *MORE, "--property=Id,LoadState,ActiveState,UnitFileState"], 5)
+    for block in output.stdout.split("\n\n"):
+        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
+        if state.get("Id") in MORE and state.get("LoadState") == "loaded":
+            name = state["Id"].replace(".service", "")
+            boot[name] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
     platform = any(node.path(place).exists() for place in PLATFORMS)
     return {"known": known, "units": found, "boot": boot, "platform": platform}
 
@@ -84,6 +93,8 @@ def judge(observed: Any, context: Context) -> Finding:
 def starting(observed: Any) -> dict[str, bool]:
     """Return of each daemon that runs whether it starts by itself; older results do not say."""
     boot = observed.get("boot") or {}
-    return {
+    found = {
         unit: seen["enabled"] not in ("disabled", "masked") for unit, seen in boot.items() if seen["state"] == "active"
     }
+    # The daemon's unit requires it.
+    return {**found, SOCKET: True} if SOCKET in found and found.get("docker") else found

@@ -89,7 +89,10 @@ GOOD: dict[str, Any] = {
     "N-29": {
         "known": True,
         "units": {name: {"state": "active", "said": ""} for name in ("munge", "slurmd")},
-        "boot": {name: {"state": "active", "enabled": "enabled"} for name in ("munge", "slurmd", "docker")},
+        "boot": {
+            name: {"state": "active", "enabled": "enabled"}
+            for name in ("munge", "slurmd", "docker", "docker.socket", "nvidia-persistenced")
+        },
     },
     "C-06": {"image": "", "root": "overlay:/"},
     "C-07": {"image": "head:5000/x:1", "root": "overlay:/", **said(f"ID=debian\n{INSIDE}")},

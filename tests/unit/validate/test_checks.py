@@ -1107,14 +1107,28 @@ def test_a_soft_limit_below_a_hard_one_came_with_the_job():
 def test_what_runs_and_starts_at_no_boot_is_found_beside_the_others(monkeypatch):
     answers = {"slurmd": ("disabled", "active"), "docker": ("enabled", "active")}
 
+    more = (
+        "Id=docker.socket\nLoadState=loaded\nActiveState=active\nUnitFileState=disabled\n\n"
+        "Id=nvidia-persistenced.service\nLoadState=loaded\nActiveState=active\nUnitFileState=static\n\n"
+        "Id=slipway-storage.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
+    )
+
     def show(_node: Node, words: list[str], _seconds: float) -> Output:
+        if "docker.socket" in words:
+            return Output(0, more, "")
         state = answers.get(words[2].partition(".")[0])
         text = f"LoadState=loaded\nUnitFileState={state[0]}\nActiveState={state[1]}" if state else "LoadState=not-found"
         return Output(0, text, "")
 
     monkeypatch.setattr(Node, "run", show)
     found = n_29_daemons.observe(Node())
-    assert found["units"] == {} and set(found["boot"]) == {"slurmd", "docker"}
+    assert found["units"] == {} and set(found["boot"]) == {"slurmd", "docker", "docker.socket", "nvidia-persistenced"}
+    assert n_29_daemons.starting(found) == {
+        "slurmd": False, "docker": True, "docker.socket": True, "nvidia-persistenced": True,
+    }  # fmt: skip
+    found["boot"]["docker"]["enabled"] = "disabled"
+    assert not n_29_daemons.starting(found)["docker.socket"]
+    found["boot"]["docker"]["enabled"] = "enabled"
     finding = judge("N-29", found, fleet={**fleet("N-29"), "gpu001": found})
     assert finding.status == FAIL and finding.fix == "systemctl enable slurmd"
     everywhere = {f"n{number}": found for number in range(9)}
