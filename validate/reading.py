@@ -14,6 +14,7 @@ from validate.probing import Node
 
 SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
 ENROOT_KEYS = ("ENROOT_RUNTIME_PATH", "ENROOT_CACHE_PATH", "ENROOT_DATA_PATH", "ENROOT_TEMP_PATH")
+PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 # The home of an account that is to have none; '' where the account itself is not known.
 NO_HOME = ("", "/", "/nonexistent", "/var/empty", "/dev/null")
 # enroot 4.1's own defaults (conf/enroot.conf.in).
@@ -212,3 +213,27 @@ def failed_units(node: Node) -> dict[str, Any]:
 def unit_names(observed: Mapping[str, Any]) -> list[str]:
     """Return the names in what ``failed_units`` saw."""
     return [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]
+
+
+def units(node: Node, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return of each unit that systemd has loaded whether it is enabled and what it does now; .service is left out."""
+    output = node.run(["systemctl", "show", *names, "--property=Id,LoadState,ActiveState,UnitFileState"], 5)
+    found = {}
+    for block in output.stdout.split("\n\n"):
+        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
+        if state.get("Id") in names and state.get("LoadState") == "loaded":
+            name = state["Id"].replace(".service", "")
+            found[name] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
+    return found
+
+
+def starting(found: Mapping[str, Mapping[str, str]]) -> dict[str, bool]:
+    """Return of each unit that runs whether it starts by itself; a static or generated one needs no enabling."""
+    return {
+        unit: seen["enabled"] not in ("disabled", "masked") for unit, seen in found.items() if seen["state"] == "active"
+    }
+
+
+def platform(node: Node) -> bool:
+    """Return whether a platform starts Slurm's daemons itself, as ParallelCluster and HyperPod do."""
+    return any(node.path(place).exists() for place in PLATFORMS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, compare, errored, failed, passed, warned
 from validate.probing import Node
 
@@ -24,8 +25,6 @@ BOOT = (*UNITS, "docker")
 # Not containerd: docker's unit starts it, enabled or not.
 MORE = ("docker.socket", "slipway-storage.service", "nvidia-persistenced.service", "nvidia-fabricmanager.service")
 SOCKET = "docker.socket"
-# On ParallelCluster and HyperPod the platform starts Slurm's daemons.
-PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 
 
 def observe(node: Node) -> Any:
@@ -37,7 +36,7 @@ def observe(node: Node) -> Any:
         state = dict(re.findall(r"^(\w+)=(.*)$", output.stdout, re.MULTILINE))
         known = known and "LoadState" in state
         if state.get("LoadState") == "loaded":
-            # docker.socket starts docker.service; a static or generated unit needs no enabling.
+            # docker.socket starts docker.service.
             boot[unit] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
         if unit not in UNITS or state.get("LoadState") != "loaded":
             continue
@@ -49,14 +48,8 @@ def observe(node: Node) -> Any:
             wanted = [line for line in lines.splitlines() if re.search(r"error|fatal|fail|denied", line, re.IGNORECASE)]
             said = (wanted or lines.splitlines() or [""])[-1][:300]
         found[unit] = {"state": state.get("ActiveState", ""), "said": said}
-    output = node.run(["systemctl", "show", *MORE, "--property=Id,LoadState,ActiveState,UnitFileState"], 5)
-    for block in output.stdout.split("\n\n"):
-        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
-        if state.get("Id") in MORE and state.get("LoadState") == "loaded":
-            name = state["Id"].replace(".service", "")
-            boot[name] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
-    platform = any(node.path(place).exists() for place in PLATFORMS)
-    return {"known": known, "units": found, "boot": boot, "platform": platform}
+    boot.update(reading.units(node, MORE))
+    return {"known": known, "units": found, "boot": boot, "platform": reading.platform(node)}
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -92,9 +85,6 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def starting(observed: Any) -> dict[str, bool]:
     """Return of each daemon that runs whether it starts by itself; older results do not say."""
-    boot = observed.get("boot") or {}
-    found = {
-        unit: seen["enabled"] not in ("disabled", "masked") for unit, seen in boot.items() if seen["state"] == "active"
-    }
+    found = reading.starting(observed.get("boot") or {})
     # The daemon's unit requires it.
     return {**found, SOCKET: True} if SOCKET in found and found.get("docker") else found

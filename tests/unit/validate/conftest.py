@@ -65,6 +65,14 @@ GOOD: dict[str, Any] = {
     },
     "H-12": {"before": NOW, "after": NOW + 0.1, "controller": int(NOW), "code": 0, "said": ""},
     "H-13": {"code": 0, "stdout": "", "stderr": ""},
+    "H-14": {
+        "programs": {
+            name: {"path": f"/usr/bin/{name}", "code": 0, "said": "1"} for name in ("enroot", "apptainer", "docker")
+        },
+        "group": True,
+        "boot": {name: {"state": "active", "enabled": "enabled"} for name in ("munge", "sackd")},
+        "platform": False,
+    },
     "N-02": "slurm-wlm 24.11.5",
     "N-03": {
         "nvidia": {

@@ -27,6 +27,7 @@ from validate.checks import (
     d_01_group,
     d_02_socket,
     h_07_account,
+    h_14_stack,
     l_01_leftovers,
     l_06_processes,
     n_03_gres,
@@ -97,6 +98,10 @@ def submit(place: str, **changes: Any) -> dict[str, Any]:
     return {**GOOD["H-11"], "places": {**places, place: {**places[place], **changes}}}
 
 
+def stack(**programs: Any) -> dict[str, Any]:
+    return {**GOOD["H-14"], "programs": {**GOOD["H-14"]["programs"], **programs}}
+
+
 def own(**changes: Any) -> dict[str, Any]:
     return {**GOOD["H-11"], "own": {**GOOD["H-11"]["own"], **changes}}
 
@@ -145,6 +150,18 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("H-13", changed("H-13", stdout="munge.service loaded failed failed x\n"), FAIL, "munge.service"),
     ("H-13", changed("H-13", stdout="apt-daily.service loaded failed failed x\n"), PASS, "others: apt-daily"),
     ("H-13", changed("H-13", code=1, stderr="no bus"), ERROR, "no bus"),
+    ("H-14", stack(enroot={"path": "/usr/bin/enroot", "code": 1, "said": "it ended with 1"}), FAIL, "it ended with 1"),
+    ("H-14", stack(apptainer={"path": "/usr/bin/apptainer", "code": None, "said": ""}), FAIL, "no answer within 8 s"),
+    ("H-14", stack(enroot={"path": "", "code": None, "said": ""}), PASS, "apptainer, docker"),
+    ("H-14", changed("H-14", group=False), PASS, "docker"),
+    ("H-14", changed("H-14", boot={"munge": {"state": "active", "enabled": "disabled"}}), WARN, "munge: runs, and is"),
+    ("H-14", changed("H-14", boot={"munge": {"state": "inactive", "enabled": "disabled"}}), PASS, "enroot"),
+    (
+        "H-14",
+        changed("H-14", boot={"munge": {"state": "active", "enabled": "disabled"}}, platform=True),
+        PASS,
+        "enroot",
+    ),
     ("H-05", changed("H-05", ConstrainDevices="no"), FAIL, "ConstrainDevices=no"),
     ("H-05", changed("H-05", ProctrackType="proctrack/linuxproc"), FAIL, "linuxproc"),
     ("H-05", dict.fromkeys(GOOD["H-05"], ""), ERROR, "none of them"),
@@ -1133,6 +1150,38 @@ def test_what_runs_and_starts_at_no_boot_is_found_beside_the_others(monkeypatch)
     assert finding.status == FAIL and finding.fix == "systemctl enable slurmd"
     everywhere = {f"n{number}": found for number in range(9)}
     assert judge("N-29", found, fleet={**everywhere, "gpu001": found}).status == PASS
+
+
+def test_only_the_inventory_says_what_a_submit_host_is_to_have(document, verdict):
+    observed = document["hosts"]["login1"]["checks"]["H-14"]["observed"]
+    observed.update(programs={**observed["programs"], "docker": {"path": "", "code": None, "said": ""}}, group=False)
+    document["settings"]["runtimes"] += ["docker"]
+    assert verdict(document, "login1", "H-14").status == PASS
+    document["roster"][0]["runtimes"] = ["enroot", "pyxis", "docker"]
+    assert verdict(document, "login1", "H-14").observed == "not found: docker"
+    observed["programs"]["docker"] = {"path": "/usr/bin/docker", "code": 0, "said": "Docker version 26.1.5"}
+    assert verdict(document, "login1", "H-14").observed == "no group docker"
+
+
+def test_a_daemon_of_one_submit_host_that_starts_at_no_boot_is_a_fault_beside_the_others():
+    lost = changed("H-14", boot={"munge": {"state": "active", "enabled": "disabled"}})
+    finding = judge("H-14", lost, fleet={"login1": lost, "login2": GOOD["H-14"]})
+    assert (finding.status, finding.fix) == (FAIL, "systemctl enable munge")
+
+
+def test_the_programs_of_a_submit_host_are_asked_for_their_versions(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    write(tmp_path, "enroot", "#!/bin/sh\necho broken >&2; exit 1\n", 0o755)
+    write(
+        tmp_path,
+        "systemctl",
+        "#!/bin/sh\necho Id=munge.service; echo LoadState=loaded; echo ActiveState=active\n",
+        0o755,
+    )
+    seen = h_14_stack.observe(Node(root=str(tmp_path)))
+    assert seen["programs"]["enroot"] == {"path": f"{tmp_path}/enroot", "code": 1, "said": "broken"}
+    assert seen["boot"] == {"munge": {"enabled": "", "state": "active"}} and not seen["platform"]
+    assert json.dumps(seen)
 
 
 def test_a_preloaded_library_that_is_missing_needs_no_other_node(tmp_path):
