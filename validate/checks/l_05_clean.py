@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import Check, Context, Finding, errored, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -46,4 +46,6 @@ def containers(node: Node) -> list[str]:
 
 def judge(observed: Any, context: Context) -> Finding:
     """Nothing."""
+    if not isinstance(observed, list):
+        return errored(f"no list: {str(observed)[:80]!r}")
     return failed("; ".join(observed[:5]), "nothing") if observed else passed("nothing")
