@@ -14,8 +14,8 @@ ARGUMENT_LIMIT = 131_000
 # All of them may take a quarter of the stack that the account is given (execve(2)), of which some have but 2 MiB.
 LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
-PROBE = ("model", "framing", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
-LAUNCHER = ("framing", "step", "launcher")
+PROBE = ("model", "framing", "outputs", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
+LAUNCHER = ("framing", "outputs", "step", "launcher")
 STEWARD = (*LAUNCHER, "slurm_text", "drain", "steward")
 # What is the collection's, under whose name it is imported there as well.
 SHARED = {"slurm_text": "ansible_collections.slipway.containers.plugins.module_utils"}

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from validate import outputs
+
 OUTPUT_LIMIT = 60_000
 NOT_STARTED = 127
 # Runs its arguments without the variables of the step around it.
@@ -83,14 +85,8 @@ class Node:
             return Output(NOT_STARTED, "", f"{words[0]}: {error.strerror}")
         finally:
             os.close(silence)
-        code: int | None
-        try:
-            out, err = process.communicate(timeout=seconds)
-            code = process.returncode
-        except subprocess.TimeoutExpired:
-            out, err = end(process)
-            code = None
-        return Output(code, text_of(out), text_of(err))
+        code, out, err = outputs.read(process, seconds, OUTPUT_LIMIT, kill)
+        return Output(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def srun(
         self,
@@ -209,16 +205,7 @@ def nothing() -> int:
         return os.memfd_create("nothing")
 
 
-def text_of(data: bytes) -> str:
-    """Return a command's output as text, cut where it is endless."""
-    return data[:OUTPUT_LIMIT].decode("utf-8", "replace")
-
-
-def end(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """Kill a process with its group; one that hangs in the kernel is left behind after two seconds."""
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with its group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    try:
-        return process.communicate(timeout=2)
-    except subprocess.TimeoutExpired:
-        return b"", b""

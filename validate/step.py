@@ -19,9 +19,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from validate import outputs
 from validate.framing import Decoder, Record
 
 STDERR_LIMIT = 40_000
+# Bytes of a command's answer: Slurm says about two thousand of each node.
+OUTPUT_LIMIT = 64_000_000
 
 
 @dataclass
@@ -54,14 +57,14 @@ class Processes:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
 
-    def start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    def start(self, words: Sequence[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start a program in a group of its own; InterruptedError once the run is being stopped."""
         with self._lock:
             if self.stopping.is_set():
                 raise InterruptedError
             process = subprocess.Popen(
                 list(words),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={**os.environ, "LC_ALL": "C"},
@@ -94,17 +97,15 @@ class Processes:
         """Run a program to its end within a bound; returns its code (None for time over) and both outputs."""
         try:
             process = self.start(words)
+        except InterruptedError:
+            # Being stopped is no answer.
+            raise
         except OSError as error:
             return 127, "", f"{words[0]}: {error.strerror}"
-        code: int | None
         try:
-            out, err = process.communicate(timeout=seconds)
-            code = process.returncode
-        except subprocess.TimeoutExpired:
+            code, out, err = outputs.read(process, seconds, OUTPUT_LIMIT, self.end)
+        finally:
             self.end(process)
-            out, err = process.communicate()
-            code = None
-        self.end(process)
         return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
 
@@ -115,11 +116,12 @@ def run(
     nonce: str,
     patience: Patience,
     receive: Callable[[Record], None],
+    stdin: int = subprocess.DEVNULL,
 ) -> Outcome:
     """Run srun with the probe until all of ``nodes`` ended, or until patience is over."""
     began = time.monotonic()
     outcome, decoder = Outcome(), Decoder(nonce)
-    process = processes.start(words)
+    process = processes.start(words, stdin)
     reading = _Reading(process, decoder, outcome, set(nodes), receive)
     try:
         while reading.open() and not processes.stopping.is_set():
