@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,14 +39,32 @@ def run(site: Site | None, settings: Settings, limit: Iterable[str], progress: A
     roster = survey.with_runtimes(survey.limited([_node(name) for name in site.compute], limit), site.runtimes)
     nonce, started = secrets.token_hex(4), time.time()
     hosts: dict[str, dict[str, Any]] = {}
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        answers = pool.map(lambda node: probe(site, settings, node["name"], entries, nonce), roster)
-        for node, events in zip(roster, answers):
-            _take(node, events, hosts)
-            progress(f"{len(hosts)} of {len(roster)} nodes over ssh")
-    cluster = {"name": "", "version": "", "only_in_slurm": [], "over": "ssh"}
-    notes = ["over ssh: nothing was run by Slurm", *controllers(site, settings)]
+    cluster: dict[str, Any] = {"name": "", "version": "", "only_in_slurm": [], "over": "ssh"}
+    notes = ["over ssh: nothing was run by Slurm"]
+    try:
+        _nodes(Probes(site, settings, entries, nonce), roster, hosts, progress)
+        notes += controllers(site, settings)
+    except KeyboardInterrupt:
+        cluster["interrupted"] = True
+        notes.append("interrupted: what had not been measured is NO_RESULT")
     return results.document(nonce, started, settings, entries, cluster, roster, hosts, notes)
+
+
+def _nodes(probes: Probes, roster: list[dict[str, Any]], hosts: dict[str, dict[str, Any]], progress: Any) -> None:
+    """Probe every node; an interrupt ends what runs, and keeps what came."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        waiting = [(node, pool.submit(probes.probe, node["name"])) for node in roster]
+        try:
+            for done, (node, answer) in enumerate(waiting, 1):
+                _take(node, answer.result(), hosts)
+                progress(f"{done} of {len(roster)} nodes over ssh")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            probes.stop()
+            for node, answer in waiting:
+                if not answer.cancelled():
+                    _take(node, answer.result(), hosts)
+            raise
 
 
 def _node(name: str) -> dict[str, Any]:
@@ -63,17 +82,43 @@ def _take(node: dict[str, Any], events: list[dict[str, Any]], hosts: dict[str, d
     node["gpus"] = sum((hello.get("hardware") or {}).get(vendor, 0) for vendor in ("nvidia", "amd"))
 
 
-def probe(site: Site, settings: Settings, name: str, entries: Mapping[str, Entry], nonce: str) -> list[dict[str, Any]]:
-    """Return the events of one host's probe."""
-    host = session.submit_host(name, site.variables.get(name, {}), settings.user)
-    order = {
-        "action": "probe", "nonce": nonce, "job": f"validate-{nonce}", "jobs": False, "name": name,
-        "program": plan.program_of(entries), "step": plan.step_order("host", entries, settings),
-    }  # fmt: skip
-    try:
-        return list(session.converse(host, order))
-    except CannotStart as error:
-        return [{"event": "unreached", "said": str(error)}]
+class Probes:
+    """The probes of the same checks on hosts, which can be stopped together."""
+
+    def __init__(self, site: Site, settings: Settings, entries: Mapping[str, Entry], nonce: str) -> None:
+        """Make the program that travels to each of them."""
+        self.site, self.settings, self.nonce = site, settings, nonce
+        self.program, self.step = plan.program_of(entries), plan.step_order("host", entries, settings)
+        self._open: list[session.Conversation] = []
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def probe(self, name: str) -> list[dict[str, Any]]:
+        """Return the events of one host's probe, and why there are no more where it did not come to its end."""
+        host = session.submit_host(name, self.site.variables.get(name, {}), self.settings.user)
+        order = {
+            "action": "probe", "nonce": self.nonce, "job": f"validate-{self.nonce}", "jobs": False, "name": name,
+            "program": self.program, "step": self.step,
+        }  # fmt: skip
+        events: list[dict[str, Any]] = []
+        try:
+            with self._lock:
+                if self._stopped:
+                    return events
+                conversation = session.launched(host, order)
+                self._open.append(conversation)
+            session.listen(conversation, events.append)
+        except CannotStart as error:
+            if not self._stopped:
+                events.append({"event": "unreached", "said": str(error)})
+        return events
+
+    def stop(self) -> None:
+        """End them all."""
+        with self._lock:
+            self._stopped = True
+        for conversation in self._open:
+            conversation.hang_up()
 
 
 def controllers(site: Site, settings: Settings) -> list[str]:
@@ -81,7 +126,7 @@ def controllers(site: Site, settings: Settings) -> list[str]:
     entries, found = {DAEMONS: chosen("quick")[DAEMONS]}, []
     for name in site.controller:
         hosts: dict[str, dict[str, Any]] = {}
-        for event in probe(site, replace(settings, kind=""), name, entries, secrets.token_hex(4)):
+        for event in Probes(site, replace(settings, kind=""), entries, secrets.token_hex(4)).probe(name):
             collect.take(hosts, event)
         record = hosts.get(name, collect.empty())["checks"].get(DAEMONS, {})
         if "observed" not in record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ Progress = Callable[[str], None]
 # Seconds for the epilogs of the run's jobs.
 EPILOG = 20.0
 COMPLETING = f"still completing after {EPILOG:g} s: the epilog hangs, or is slow"
+# Seconds between two lines of progress, at the least.
+SHOWN = 0.2
 # How the sandbox marks the versions of its own programs (tests/standins/README.md).
 STANDIN = "standin"
 
@@ -74,6 +77,12 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
             f"Slurm's controller does not answer {host}: {said}\nsystemctl status {look}; nothing was run; "
             "with an inventory, --over ssh looks at the nodes and the controllers without Slurm"
         )
+    problem = unanswered(answers["nodes"])
+    if problem:
+        raise CannotStart(
+            f"{where.submits[0].name} was not told Slurm's nodes: {problem}\n"
+            f"try there: {shlex.join(survey.QUESTIONS['nodes']['words'])}; nothing was run"
+        )
     everything = survey.roster(answers["nodes"]["stdout"], survey.default_partition(answers["partitions"]["stdout"]))
     nodes, more = survey.expected(everything, where.inventory)
     nodes = survey.limited(nodes, limit)
@@ -111,69 +120,140 @@ def ask(host: session.Submit) -> dict[str, Any]:
     return answers
 
 
+class Listener:
+    """Takes the events of a run's launchers as they come, and shows how far its nodes are.
+
+    ``cancelled`` is what scancel said in the end: '' for nothing, None where nobody heard of it.
+    """
+
+    def __init__(self, nodes: int, steps: Iterable[str], progress: Progress) -> None:
+        """Begin before anything was heard."""
+        self.hosts: dict[str, dict[str, Any]] = {}
+        self.heard = False
+        self.cancelled: str | None = ""
+        self._nodes, self._progress = nodes, progress
+        self._ended: dict[str, set[str]] = {step: set() for step in steps}
+        self._shown = 0.0
+
+    def listen(self, host: session.Submit, order: Mapping[str, Any]) -> None:
+        """Have an order carried out; CannotStart where that does not come to its end."""
+        conversation = session.launched(host, order)
+        before, self.cancelled = self.cancelled, None
+        try:
+            session.listen(conversation, self.take)
+        finally:
+            if not conversation.begun:
+                # It has started nothing.
+                self.cancelled = before
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take one event."""
+        self.heard = True
+        collect.take(self.hosts, event)
+        if event["event"] == "cancelled":
+            self.cancelled = event["said"]
+        content = event.get("content") or {}
+        if "bye" in content and content.get("step") in self._ended:
+            self._ended[content["step"]].add(event["node"])
+            # Of a thousand nodes many events come at once, and a terminal is slow.
+            if time.monotonic() - self._shown > SHOWN:
+                self.show()
+
+    def show(self) -> None:
+        """Show how many nodes are through with each step."""
+        self._shown = time.monotonic()
+        counts = [f"{step} {len(nodes)}" for step, nodes in self._ended.items()]
+        self._progress(f"{self._nodes} nodes: {', '.join(counts)}")
+
+    def left(self, nonce: str) -> str:
+        """Return what is known of the run's jobs."""
+        if self.cancelled == "":
+            return "every job of the run was cancelled"
+        what = f"scancel failed ({self.cancelled})" if self.cancelled else "whether its jobs have ended is not known"
+        return f"{what}: squeue --name=validate-{nonce} shows what is left, scancel --name=validate-{nonce} ends it"
+
+
 def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
-    """Run everything and return the document; an interrupt leaves no job and gives what was measured so far."""
+    """Run everything and return the document; an interrupt leaves no job and gives what was measured so far.
+
+    So does a lost connection; CannotStart where nothing had come by then.
+    """
     settings, nonce = prepared.settings, secrets.token_hex(4)
-    hosts: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     started = time.time()
+    listener = Listener(prepared.plan.nodes, [step["step"] for step in prepared.plan.steps], progress)
+    hosts = listener.hosts
     try:
         if prepared.plan.chunks:
-            launched = session.converse(prepared.target.submits[0], plan.order(prepared.plan, settings, nonce))
-            follow(launched, hosts, prepared, progress)
+            listener.listen(prepared.target.submits[0], plan.order(prepared.plan, settings, nonce))
+            listener.show()
         # Afterwards, because a batch script is to run on a node that answered: on a sick one it would only wait.
         proven = answered(hosts)
         for host in prepared.target.submits:
             progress(f"{host.name}: checks of the submit host")
-            for event in converse_or_note(host, submit_order(prepared, host, nonce, proven, roots(hosts)), notes):
-                collect.take(hosts, event)
-        prepared.cluster["afterwards"] = afterwards(prepared, nonce)
-    except KeyboardInterrupt:
+            ask_submit_host(host, submit_order(prepared, host, nonce, proven, roots(hosts)), listener, notes)
+        lost, unknown = afterwards(prepared, nonce)
+        prepared.cluster["afterwards"] = lost
+        if unknown:
+            prepared.cluster["afterwards_unknown"] = unknown
+        if listener.cancelled != "":
+            notes.append(listener.left(nonce))
+    except (KeyboardInterrupt, CannotStart) as error:
+        if isinstance(error, CannotStart) and not listener.heard:
+            raise
         prepared.cluster["interrupted"] = True
-        notes.append("interrupted: what had not been measured is NO_RESULT; every job of the run was cancelled")
+        what = "; ".join(str(error).splitlines()) or "interrupted"
+        notes.append(f"{what}: what had not been measured is NO_RESULT; {listener.left(nonce)}")
     return document(prepared, nonce, started, hosts, notes)
 
 
-def follow(
-    events: Iterable[Mapping[str, Any]], hosts: dict[str, dict[str, Any]], prepared: Prepared, progress: Progress
-) -> None:
-    """Take a launcher's events as they come, with one line of progress."""
-    steps = [step["step"] for step in prepared.plan.steps]
-    for event in events:
-        collect.take(hosts, event)
-        compute = [host for host in hosts.values() if "host" in host["steps"] or host["job"]]
-        counts = [f"{step} {sum('bye' in host['steps'].get(step, {}) for host in compute)}" for step in steps]
-        progress(f"{prepared.plan.nodes} nodes: {', '.join(counts)}")
+def unanswered(answer: Mapping[str, Any] | None) -> str:
+    """Return why a question to Slurm has no answer, '' where it has one."""
+    if answer is None:
+        return "it was not asked"
+    if answer["code"] == 0:
+        return ""
+    said = (answer["stderr"] or answer["stdout"]).strip()[:500]
+    return said or ("no answer in time" if answer["code"] is None else f"it ended with {answer['code']}")
 
 
-def afterwards(prepared: Prepared, nonce: str) -> dict[str, str]:
-    """Return the nodes that were used and that Slurm gives to nobody any more, in its words: epilogs come last."""
+def afterwards(prepared: Prepared, nonce: str) -> tuple[dict[str, str], str]:
+    """Return the nodes that were used and that Slurm gives to nobody any more, in its words: epilogs come last.
+
+    And why Slurm did not say it of all of them, '' where it did.
+    """
     used = {name for chunk in prepared.plan.chunks for name in chunk["nodes"]}
     own = ["squeue", "--noheader", f"--name=validate-{nonce}", "--states=CG", "--format=%i"]
     questions = {"own": {"words": own, "seconds": 10}, "nodes": survey.QUESTIONS["nodes"]}
     deadline = time.monotonic() + EPILOG
     while used:
-        said = {
-            event["name"]: event["stdout"]
-            for event in session.converse(prepared.target.submits[0], {"action": "ask", "commands": questions})
-            if event["event"] == "answer"
-        }
-        if not said.get("own", "").strip() or time.monotonic() > deadline:
-            return survey.lost(said.get("nodes", ""), used, COMPLETING if said.get("own", "").strip() else "")
+        said: dict[str, dict[str, Any]] = {}
+        lost = ""
+        try:
+            for event in session.converse(prepared.target.submits[0], {"action": "ask", "commands": questions}):
+                if event["event"] == "answer":
+                    said[event["name"]] = event
+        except CannotStart as error:
+            lost = str(error).splitlines()[0]
+        problem = lost or unanswered(said.get("own")) or unanswered(said.get("nodes"))
+        own_jobs = said["own"]["stdout"].strip() if "own" in said else ""
+        if not (problem or own_jobs) or time.monotonic() > deadline:
+            nodes = said["nodes"]["stdout"] if "nodes" in said else ""
+            return survey.lost(nodes, used, COMPLETING if own_jobs else ""), problem
         time.sleep(1)
-    return {}
+    return {}, ""
 
 
-def converse_or_note(host: session.Submit, order: Mapping[str, Any], notes: list[str]) -> Iterable[dict[str, Any]]:
-    """Yield a launcher's events; where one of several submit hosts cannot be reached, that is its own verdict."""
+def ask_submit_host(host: session.Submit, order: Mapping[str, Any], listener: Listener, notes: list[str]) -> None:
+    """Make a submit host's own checks; where one of several cannot be reached, that is its own verdict."""
     try:
-        yield from session.converse(host, order)
+        listener.listen(host, order)
     except CannotStart as error:
         notes.append(str(error))
-        yield {
+        listener.take({
             "event": "step", "step": "submit", "nodes": [host.name], "attempt": "", "code": None, "seconds": 0.0,
             "silent": [host.name], "unfinished": [], "said": str(error), "noise": "",
-        }  # fmt: skip
+        })  # fmt: skip
 
 
 def answered(hosts: Mapping[str, Any]) -> list[str]:

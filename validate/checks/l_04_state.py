@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import NO_RESULT, Check, Context, Finding, errored, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -42,6 +42,10 @@ def judge(observed: Any, context: Context) -> Finding:
     if later:
         why = reason_of(later, context.node)
         return failed(f"after the job: {later}", "neither drained nor down nor completing", *why)
+    unknown = context.cluster.get("afterwards_unknown")
+    if unknown:
+        cause, fix = "Slurm did not say what became of the node after the job", "scontrol show node; run it again"
+        return Finding(NO_RESULT, f"not looked at after the job: {unknown}", "Slurm's answer", cause, fix)
     return passed(observed["state"])
 
 

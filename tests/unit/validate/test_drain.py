@@ -288,7 +288,7 @@ def test_a_node_whose_reason_changed_is_not_held(slurm):
     (slurm / "own").write_text("IDLE+DRAIN\ndisk swap\n")
     events = []
     conversation = session.Conversation(session.Submit("here"), PROGRAM, ORDER)
-    conversation.process.stdin.close()
+    conversation.told()
     events = list(conversation.events())
     assert events[1] == {"event": "held", "nodes": []} and "create" not in calls(slurm)
     assert (slurm / "own").read_text() == "IDLE+DRAIN\ndisk swap\n"

@@ -249,14 +249,14 @@ def test_nodes_are_looked_at_once_the_runs_jobs_have_ended_and_others_jobs_do_no
         own, nodes = answers.pop(0)
         assert order["commands"]["own"]["words"][2] == "--name=validate-abcd"
         said = {"own": own, "nodes": nodes}
-        return [{"event": "answer", "name": name, "stdout": said[name]} for name in order["commands"]]
+        return [{"event": "answer", "name": name, "code": 0, "stdout": said[name]} for name in order["commands"]]
 
     monkeypatch.setattr(session, "converse", converse)
     monkeypatch.setattr(suite.time, "sleep", lambda _seconds: None)
     here = session.Submit("here")
     found = made([node("compute1"), node("compute2")])
     prepared = suite.Prepared(IMAGE, suite.Target((here,), None, here), {}, [], {}, found)
-    assert suite.afterwards(prepared, "abcd") == {"compute1": "drained: disk is being changed"}
+    assert suite.afterwards(prepared, "abcd") == ({"compute1": "drained: disk is being changed"}, "")
     assert answers == []
 
 
@@ -421,7 +421,8 @@ def test_the_inventorys_connection_is_used():
     }  # fmt: skip
     words = session.submit_host("login1", variables, "member").words
     assert shlex.join(words).endswith(
-        "-i /k -p 2222 -o 'UserKnownHostsFile=/a b' root@10.0.0.3 -- runuser -l member -c"
+        "-i /k -p 2222 -o 'UserKnownHostsFile=/a b' -o ServerAliveInterval=15 -o ServerAliveCountMax=4 "
+        "root@10.0.0.3 -- runuser -l member -c"
     )
 
 
