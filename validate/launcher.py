@@ -6,16 +6,18 @@ comes, it ends every program and cancels every job of the run: whatever happens 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import secrets
 import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from validate.framing import Record
@@ -26,10 +28,12 @@ PREFIX = "@slipway-launcher "
 PARALLEL = 32
 # Lost nodes of one step that are tried again one by one, so that each has its own srun output.
 ALONE = 8
-# Made by the host step as 0700, under a name that nobody can know before; removed by the last step.
+# Made by the host step as 0700, under a name of which squeue shows but a part; removed by the last step.
 SCRATCH = "/tmp/slipway-validate-{job}-{run}"  # noqa: S108 - see above
 # Seconds for removing it where the run is stopped.
 CLEANING = 10
+# Seconds after which jobs are cancelled whatever else is not through by then.
+CANCELLING = 20
 # Nodes on which a sample is tried, where the first ones do not answer.
 SAMPLES = 3
 # Steps that run in a container.
@@ -40,8 +44,8 @@ ANYWHERE = re.compile(
     r"violates accounting/QOS policy|MaxJobCount limit|QOS usage threshold|Reason=(?:QOS|Assoc)|Invalid account|"
     r"[Ii]nvalid partition|Invalid qos|group not permitted|Required partition not available"
 )
-# Idle nodes that others' jobs are to have next are not given one by one either.
-WAITING = re.compile("Reason=(?:Priority|ReqNodeNotAvail, May be reserved for other job)")
+# Idle nodes that jobs of a higher priority are to have next are not given in parts either.
+WAITING = re.compile("Reason=Priority")
 NAMED = re.compile(r"failed on node (\S+?):|error: (?:Node failure on )(\S+)")
 
 
@@ -57,9 +61,18 @@ class Launcher:
             alike: threading.Lock() for chunk in order.get("chunks", ()) for alike in chunk["alike"].values()
         }
         self._sampled: set[str] = set()
+        # Of the scratch directory's name; a job's number and its name are for everybody to see.
+        self._secret = secrets.token_hex(4)
+        self._pool = ThreadPoolExecutor(PARALLEL)
+        self._todo: list[Future[None]] = []
 
     def event(self, kind: str, **content: Any) -> None:
-        """Tell who gave the order."""
+        """Tell who gave the order.
+
+        Once the run is being stopped, what is seen of a node may be the stop's own doing, and is kept back.
+        """
+        if self.processes.stopping.is_set() and kind not in ("allocated", "cancelled", "done"):
+            return
         line = PREFIX + json.dumps({"event": kind, "at": round(time.time(), 3), **content}) + "\n"
         with self._write:
             sys.stdout.write(line)
@@ -76,47 +89,65 @@ class Launcher:
     def probe(self) -> None:
         """Run the probe on this very host."""
         step = {**self.order["step"], "nonce": self.order["nonce"], "name": self.order["name"]}
-        words = [sys.executable, "-I", "-c", *self.order["program"], json.dumps(step)]
+        words = [sys.executable, "-I", "-c", *self.order["program"]]
         patience = Patience(launch=20, grace=20, total=step["seconds"] + 10)
+        names, nonce = [self.order["name"]], self.order["nonce"]
         try:
-            result = run(self.processes, words, [self.order["name"]], self.order["nonce"], patience, self._record)
+            # With every node's name it may be longer than an argument can be.
+            with _file(json.dumps(step).encode()) as stdin:
+                result = run(self.processes, words, names, nonce, patience, self._record, stdin)
         finally:
             self.cancel()
-        self._told(step["step"], [self.order["name"]], 0, result, "")
+        self._told(step["step"], names, 0, result, "")
 
     # Jobs
 
     def launch(self) -> None:
         """Run all chunks; whatever happens, cancel the jobs afterwards."""
         try:
-            with ThreadPoolExecutor(PARALLEL) as pool:
-                list(pool.map(self._guarded, self.order["chunks"]))
+            with self._pool:
+                for chunk in self.order["chunks"]:
+                    self._later(chunk["nodes"], chunk)
+                # A chunk that is taken apart adds its parts before it ends.
+                while self._todo:
+                    self._todo.pop().result()
         finally:
             self.cancel()
 
     def cancel(self) -> None:
-        """Cancel every job of this run by its name, those included whose number nobody learned."""
+        """Cancel every job of this run by its name, those included whose number nobody learned; tell what came of it.
+
+        A job that ends by itself meanwhile is an error to scancel, so it is tried twice.
+        """
         if not self.order.get("jobs", True):
             return
-        Processes().ask(["scancel", "--quiet", f"--name={self.order['job']}"], 30)
+        words = ["scancel", "--quiet", f"--name={self.order['job']}"]
+        for _ in range(2):
+            code, out, err = Processes().ask(words, 30)
+            if code == 0:
+                break
+        said = (err or out).strip() or ("no answer within 30 s" if code is None else f"it ended with {code}")
+        self.event("cancelled", said="" if code == 0 else said[:500])
 
-    def _guarded(self, chunk: dict[str, Any]) -> None:
+    def _later(self, nodes: list[str], chunk: dict[str, Any]) -> None:
+        self._todo.append(self._pool.submit(self._guarded, nodes, chunk))
+
+    def _guarded(self, nodes: list[str], chunk: dict[str, Any]) -> None:
         try:
-            self._chunk(chunk["nodes"], chunk, first=True)
+            self._chunk(nodes, chunk)
         except InterruptedError:
             return
         except Exception as error:  # noqa: BLE001 - one chunk's trouble must not silence the others
-            self.event("broken", nodes=chunk["nodes"], said=f"{type(error).__name__}: {error}")
+            self.event("broken", nodes=nodes, said=f"{type(error).__name__}: {error}")
 
-    def _chunk(self, nodes: list[str], chunk: dict[str, Any], first: bool) -> None:
-        """Allocate these nodes and run all steps on them; a chunk that is refused is taken apart once."""
+    def _chunk(self, nodes: list[str], chunk: dict[str, Any]) -> None:
+        """Allocate these nodes and run all steps on them; where they are refused, their parts run side by side."""
         job, said, seconds = self._allocate(nodes, chunk["options"])
         if not job:
-            if len(nodes) > 1 and first and not ANYWHERE.search(said) and (parts := self._apart(nodes, said)):
-                for part in parts:
-                    self._chunk(part, chunk, first=len(part) > 1 and len(part) < len(nodes))
-                return
-            for node in nodes:
+            parts = [] if len(nodes) == 1 or ANYWHERE.search(said) else self._apart(nodes, said)
+            for part in parts:
+                self._later(part, chunk)
+            for node in nodes if not parts else ():
                 self._refused(node, said)
             return
         self.event("allocated", nodes=nodes, job=job, seconds=seconds)
@@ -152,12 +183,16 @@ class Launcher:
         return f"\nReason={found.group(1).replace('_', ' ')}" if found and found.group(1) != "None" else ""
 
     def _apart(self, nodes: list[str], said: str) -> list[list[str]]:
-        """Return the nodes that are idle as one part, and every other one alone; none where that would not help."""
+        """Return the nodes that are idle as one part, and every other one alone; none where that would not help.
+
+        Idle nodes that are refused together are halved: one of them may be reserved, or limited in its own way.
+        """
         code, out, _err = self.processes.ask(["sinfo", "-hN", "-o", "%N %T", f"--nodes={','.join(nodes)}"], 20)
         states = dict(line.split()[:2] for line in out.splitlines() if len(line.split()) > 1) if code == 0 else {}
         idle = [node for node in nodes if states.get(node) == "idle"]
         if len(idle) == len(nodes):
-            return [] if WAITING.search(said) else [[node] for node in nodes]
+            half = len(nodes) // 2
+            return [] if WAITING.search(said) else [nodes[:half], nodes[half:]]
         return [part for part in (idle, *([node] for node in nodes if node not in idle)) if part]
 
     def _refused(self, node: str, said: str) -> None:
@@ -239,7 +274,7 @@ class Launcher:
         return run(self.processes, words, nodes, self.order["nonce"], patience, self._record)
 
     def _scratch(self, job: int) -> str:
-        return SCRATCH.format(job=job, run=self.order["nonce"])
+        return SCRATCH.format(job=job, run=f"{self.order['nonce']}-{self._secret}")
 
     def _record(self, record: Record) -> None:
         content = dict(record.content)
@@ -251,6 +286,19 @@ class Launcher:
             silent=sorted(set(nodes) - result.greeted), unfinished=sorted(result.greeted - result.ended),
             said=result.said, noise=result.noise[:4000],
         )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _file(content: bytes) -> Iterator[int]:
+    """Yield a descriptor from which this can be read: of memory, because the disk may be full, as H-11 says then."""
+    descriptor = os.memfd_create("order")
+    try:
+        for at in range(0, len(content), 65536):
+            os.write(descriptor, content[at : at + 65536])
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def srun_words(job: int | str, nodes: Sequence[str], options: Sequence[str]) -> list[str]:
@@ -278,9 +326,13 @@ def main() -> None:
         while told not in select.select([0, told], [], [])[0] and os.read(0, 4096):
             pass
         launcher.processes.stop()
+        # Where what the others say is not taken any more, they stand still before they have cancelled anything.
+        time.sleep(CANCELLING)
+        launcher.cancel()
 
     threading.Thread(target=watch, daemon=True).start()
-    getattr(launcher, order["action"])()
+    with contextlib.suppress(InterruptedError):
+        getattr(launcher, order["action"])()
     launcher.event("done", stopped=launcher.processes.stopping.is_set())
 
 
@@ -293,4 +345,4 @@ def decode(line: str) -> dict[str, Any] | None:
         event = json.loads(line[at + len(PREFIX) :])
     except ValueError:
         return None
-    return event if isinstance(event, dict) else None
+    return event if isinstance(event, dict) and "event" in event else None

@@ -15,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 from pathlib import Path
@@ -151,18 +152,33 @@ def _reap(child: int) -> None:
         return
 
 
+def own(scratch: Path) -> None:
+    """Make the scratch directory; SystemExit where somebody else made it, who could put anything in our way there.
+
+    Where it cannot be made at all (a full disk), the checks that want it say so.
+    """
+    with contextlib.suppress(OSError):
+        scratch.mkdir(mode=0o700)
+    with contextlib.suppress(OSError):
+        there = scratch.lstat()
+        if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid() or there.st_mode & 0o077:
+            sys.exit(f"error: {scratch} was there before, of uid {there.st_uid} with mode {there.st_mode & 0o7777:04o}")
+
+
 def main() -> None:
-    """Run as ``python3 -c PROGRAM … ORDER``: ORDER is JSON with nonce, step, checks, settings, scratch and seconds."""
-    order = json.loads(sys.argv[1])
+    """Run as ``python3 -c PROGRAM … ORDER``: ORDER is JSON with nonce, step, checks, settings, scratch and seconds.
+
+    It comes by stdin where it is no argument.
+    """
+    order = json.loads(sys.argv[1] if len(sys.argv) > 1 else sys.stdin.read())
     name = order.get("name") or os.environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
     stream = Stream(order["nonce"], name, int(os.environ.get("SLURM_PROCID", "0")))
     group = tuple(order.get("nodes", ()))
     node = Node(order["settings"], order.get("scratch", ""), name=name, nodes=group, leaves=order.get("leaves", {}))
     deadline = time.monotonic() + order["seconds"]
-    stream.write(hello(node, order["step"], order.get("began", 0.0)))
     if node.scratch and order["step"] == "host":
-        with contextlib.suppress(OSError):
-            Path(node.scratch).mkdir(mode=0o700)
+        own(Path(node.scratch))
+    stream.write(hello(node, order["step"], order.get("began", 0.0)))
     for item in order["checks"]:
         left = deadline - time.monotonic()
         if left <= 0:
