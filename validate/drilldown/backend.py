@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +12,14 @@ from typing import Any
 
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from validate import launcher, session
+from validate import launcher, session, survey
 from validate.errors import CannotStart
 from validate.settings import Settings
 
 # Seconds after which a command is ended: testinfra itself has no bound.
 BOUND = 30
+# Seconds more for what is around it, each time: srun, and ssh.
+MARGIN = 15
 
 
 class CommandBackend(BaseBackend):  # type: ignore[misc]  # testinfra carries no types
@@ -33,7 +36,19 @@ class CommandBackend(BaseBackend):  # type: ignore[misc]  # testinfra carries no
         """Run it in a shell there."""
         text = self.get_command(command, *args)
         words = self.wrap(["timeout", "--kill-after=3", str(BOUND), "sh", "-c", text])
-        return self.run_local(shlex.join(words))
+        code, out, err = bounded(words, BOUND + 2 * MARGIN)
+        return self.result(code, self.encode(shlex.join(words)), out, err)
+
+
+def bounded(words: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
+    """Run a program here; 124 where it has not ended in time, as timeout(1) has it, and its own ssh hangs."""
+    try:
+        done = subprocess.run(words, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=seconds)
+    except subprocess.TimeoutExpired as late:
+        return 124, late.stdout or b"", (late.stderr or b"") + f"no answer within {seconds:g} s".encode()
+    except OSError as error:
+        return 127, b"", f"{words[0]}: {error.strerror}".encode()
+    return done.returncode, done.stdout, done.stderr
 
 
 def over_ssh(host: session.Submit) -> CommandBackend:
@@ -44,20 +59,38 @@ def over_ssh(host: session.Submit) -> CommandBackend:
 @contextmanager
 def over_slurm(submit: session.Submit, node: str, settings: Settings) -> Iterator[CommandBackend]:
     """Yield the backend of a node, in a job that lasts as long; CannotStart where the node is not to be had."""
-    words = ["salloc", "--no-shell", "--job-name=validate-drill", f"--immediate={settings.immediate}", "--nodes=1"]
-    words += [f"--nodelist={node}", "--time=30"]
-    for name in ("partition", "account", "reservation"):
-        if getattr(settings, name):
-            words.append(f"--{name}={getattr(settings, name)}")
-    done = subprocess.run(submit.command(words), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    found = re.search(r"Granted job allocation (\d+)", done.stdout + done.stderr)
-    if done.returncode != 0 or not found:
-        raise CannotStart(
-            f"{node} is not to be had: {(done.stderr or done.stdout).strip()[-500:]}\n"
-            f"where it is down or busy, look over ssh: --drill-over ssh"
-        )
-    job = found.group(1)
+    # Of its own, so that it can be cancelled by it where nobody learned its number.
+    job_name = f"validate-drill-{secrets.token_hex(4)}"
+    wait = settings.immediate + MARGIN
+    words = [*ending(wait), "salloc", "--no-shell", f"--job-name={job_name}", f"--immediate={settings.immediate}"]
+    words += ["--nodes=1", f"--nodelist={node}", "--time=30"]
+    # Not every node is in the default partition.
+    chosen = {"partition": settings.partition or partition(submit, node)}
+    chosen |= {"account": settings.account, "reservation": settings.reservation}
+    words += [f"--{name}={value}" for name, value in chosen.items() if value]
     try:
-        yield CommandBackend(node, lambda words: submit.command([*launcher.srun_words(job, [node], []), *words]))
+        code, out, err = bounded(submit.command(words), wait + MARGIN)
+        said = (out + err).decode("utf-8", "replace")
+        found = re.search(r"Granted job allocation (\d+)", said)
+        if code != 0 or not found:
+            raise CannotStart(
+                f"{node} is not to be had: {said.strip()[-500:]}\n"
+                f"where it is down or busy, look over ssh: --drill-over ssh"
+            )
+        # A slurmd that hangs makes srun itself hang, around the command's own bound.
+        srun = [*ending(BOUND + MARGIN), *launcher.srun_words(found.group(1), [node], [])]
+        yield CommandBackend(node, lambda words: submit.command([*srun, *words]))
     finally:
-        subprocess.run(submit.command(["scancel", "--quiet", job]), check=False, stdin=subprocess.DEVNULL)
+        bounded(submit.command(["scancel", "--quiet", f"--name={job_name}"]), 2 * MARGIN)
+
+
+def ending(seconds: float) -> list[str]:
+    """Return what ends the command behind it, there where it runs."""
+    return ["timeout", "--kill-after=3", f"{seconds:g}"]
+
+
+def partition(submit: session.Submit, node: str) -> str:
+    """Return a partition that the node is in, '' where Slurm names none."""
+    words = ["scontrol", "--oneliner", "show", "node", node]
+    found = survey.roster(bounded(submit.command(words), 2 * MARGIN)[1].decode("utf-8", "replace"))
+    return next((name for entry in found for name in entry["partitions"]), "")

@@ -50,6 +50,14 @@ def role(pytestconfig: pytest.Config, looked_at: str) -> str:
     pytest.exit(f"validate: could not start: the inventory has no host {looked_at}", returncode=3)
 
 
+def reached(found: backend.CommandBackend, how: str) -> backend.CommandBackend:
+    """Return a backend that runs commands; fails where it does not, once and not for every test after its bound."""
+    done = found.run("true")
+    if done.rc != 0:
+        pytest.fail(f"{found.hostname} is not reached {how}: {done.stderr.strip()}")
+    return found
+
+
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config, role: str, looked_at: str) -> Iterator[Host]:
     """Testinfra's host; what only looks needs no account of its own on a controller, where users have none."""
@@ -60,14 +68,10 @@ def host(pytestconfig: pytest.Config, role: str, looked_at: str) -> Iterator[Hos
             require_reachable(site, site.login[:1])
             submit = session.submit_host(site.login[0], site.variables.get(site.login[0], {}), settings.user)
             with backend.over_slurm(submit, name, settings) as found:
-                yield Host(found)
+                yield Host(reached(found, "by a step of a job"))
         else:
             require_reachable(site, [looked_at])
             found = backend.over_ssh(session.submit_host(name, site.variables.get(name, {}), user))
-            done = found.run("true")
-            if done.rc != 0:
-                # Once, and not for every test after its own time-out.
-                pytest.fail(f"{name} is not reached over ssh: {done.stderr.strip()}")
-            yield Host(found)
+            yield Host(reached(found, "over ssh"))
     except CannotStart as error:
         pytest.exit(f"validate: could not start: {error}", returncode=3)
