@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.unit.validate.test_schema import faults
-from validate import command, direct, results, settings
+from validate import command, direct, results, session, settings
 from validate.errors import CannotStart
 from validate.model import FAIL, NO_RESULT
 
 # Runs what it is given here, but for the host that is down.
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do host=$1; shift; done; shift
+case "$host" in hung*) exec sleep 600;; esac
 case "$host" in dead*) echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255;; esac
 HOST=$host exec sh -c "$*"
 """
@@ -52,6 +57,30 @@ def test_it_says_why_slurm_is_down_and_which_host_is_not_reached(site, tmp_path)
     assert any("controller head: slurmctld is failed" in note for note in document["notes"])
     results.save(results.judged(document), tmp_path / "results.json")
     assert faults(json.loads((tmp_path / "results.json").read_text())) == []
+
+
+def test_a_login_that_hangs_costs_its_own_row(site, monkeypatch):
+    monkeypatch.setattr(session, "FIRST", 3)
+    site = dataclasses.replace(site, compute=("hung1", "gpu1"), controller=())
+    judged = results.judged(direct.run(site, settings.make({"only": "N-29", "kind": "cpu"}), [], lambda _text: None))
+    assert judged.nodes == {"hung1": NO_RESULT, "gpu1": "PASS"}
+    assert "hung1 said nothing within 3 s" in judged.of("hung1")[0].observed
+
+
+def test_an_interrupt_keeps_what_came_and_leaves_no_ssh(site, monkeypatch):
+    opened = []
+    begin = session.launched
+    monkeypatch.setattr(session, "launched", lambda *given: opened.append(begin(*given)) or opened[-1])
+    # While it waits for the first host, the second one has answered.
+    threading.Timer(5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    site = dataclasses.replace(site, compute=("hung1", "gpu1"))
+    began = time.monotonic()
+    document = direct.run(site, settings.make({"only": "N-29", "kind": "cpu"}), [], lambda _text: None)
+    assert time.monotonic() - began < 20 and document["cluster"]["interrupted"]
+    judged = results.judged(document)
+    assert judged.nodes == {"hung1": NO_RESULT, "gpu1": "PASS"} and judged.exit_code == 2
+    assert "the run was stopped" in judged.of("hung1")[0].cause
+    assert len(opened) == 2 and all(talk.process.poll() is not None for talk in opened)
 
 
 def test_what_only_a_job_shows_is_not_asked(site):
