@@ -15,7 +15,7 @@ ARGUMENT_LIMIT = 131_000
 LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
 PROBE = ("model", "framing", "outputs", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
-LAUNCHER = ("framing", "outputs", "step", "launcher")
+LAUNCHER = ("framing", "outputs", "step", "allocation", "launcher")
 STEWARD = (*LAUNCHER, "slurm_text", "drain", "steward")
 # What is the collection's, under whose name it is imported there as well.
 SHARED = {"slurm_text": "ansible_collections.slipway.containers.plugins.module_utils"}

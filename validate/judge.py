@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from validate import causes, diagnosis, kinds
+from validate.allocation import INSIDE
 from validate.catalogue import Entry
-from validate.launcher import INSIDE
 from validate.model import (
     BLOCKED,
     ERROR,

@@ -10,34 +10,25 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from validate.framing import Record
-from validate.step import Outcome, Patience, Processes, run
+from validate.allocation import Steps, srun_words
+from validate.step import Patience, Processes, run
 
 PREFIX = "@slipway-launcher "
 # At once; each is one salloc or srun with little to do.
 PARALLEL = 32
-# Lost nodes of one step that are tried again one by one, so that each has its own srun output.
-ALONE = 8
-# Made by the host step as 0700, under a name of which squeue shows but a part; removed by the last step.
-SCRATCH = "/tmp/slipway-validate-{job}-{run}"  # noqa: S108 - see above
-# Seconds for removing it where the run is stopped.
+# Seconds for removing the scratch directory where the run is stopped.
 CLEANING = 10
 # Seconds after which jobs are cancelled whatever else is not through by then.
 CANCELLING = 20
-# Nodes on which a sample is tried, where the first ones do not answer.
-SAMPLES = 3
-# Steps that run in a container.
-INSIDE = ("container", "one_gpu")
 GRANTED = re.compile(r"(?:Granted|Pending) job allocation (\d+)")
 # Refused whatever the nodes are: asking for each of them would only be refused that many times.
 ANYWHERE = re.compile(
@@ -46,7 +37,6 @@ ANYWHERE = re.compile(
 )
 # Idle nodes that jobs of a higher priority are to have next are not given in parts either.
 WAITING = re.compile("Reason=Priority")
-NAMED = re.compile(r"failed on node (\S+?):|error: (?:Node failure on )(\S+)")
 
 
 class Launcher:
@@ -57,12 +47,7 @@ class Launcher:
         self.order = order
         self.processes = Processes()
         self._write = threading.Lock()
-        self._sampling = {
-            alike: threading.Lock() for chunk in order.get("chunks", ()) for alike in chunk["alike"].values()
-        }
-        self._sampled: set[str] = set()
-        # Of the scratch directory's name; a job's number and its name are for everybody to see.
-        self._secret = secrets.token_hex(4)
+        self.steps = Steps(order, self.processes, self.event)
         self._pool = ThreadPoolExecutor(PARALLEL)
         self._todo: list[Future[None]] = []
 
@@ -95,10 +80,10 @@ class Launcher:
         try:
             # With every node's name it may be longer than an argument can be.
             with _file(json.dumps(step).encode()) as stdin:
-                result = run(self.processes, words, names, nonce, patience, self._record, stdin)
+                result = run(self.processes, words, names, nonce, patience, self.steps.record, stdin)
         finally:
             self.cancel()
-        self._told(step["step"], names, 0, result, "")
+        self.steps.told(step["step"], names, 0, result, "")
 
     # Jobs
 
@@ -119,7 +104,7 @@ class Launcher:
 
         A job that ends by itself meanwhile is an error to scancel, so it is tried twice.
         """
-        if not self.order.get("jobs", True):
+        if "job" not in self.order or not self.order.get("jobs", True):
             return
         words = ["scancel", "--quiet", f"--name={self.order['job']}"]
         for _ in range(2):
@@ -152,11 +137,11 @@ class Launcher:
             return
         self.event("allocated", nodes=nodes, job=job, seconds=seconds)
         try:
-            self._steps(job, nodes, chunk)
+            self.steps.run(job, nodes, chunk)
         finally:
             if self.processes.stopping.is_set():
                 # The step that would have cleaned up does not come any more; steps that run still hold the directory.
-                clean = [*srun_words(job, nodes, []), "rm", "-rf", self._scratch(job)]
+                clean = [*srun_words(job, nodes, []), "rm", "-rf", self.steps.scratch(job)]
                 Processes().ask(clean, CLEANING)
             Processes().ask(["scancel", "--quiet", str(job)], 20)
 
@@ -202,91 +187,6 @@ class Launcher:
         jobs = [line.split() for line in out.splitlines()] if code == 0 else []
         self.event("refused", node=node, said=said, jobs=jobs)
 
-    # Steps
-
-    def _steps(self, job: int, nodes: list[str], chunk: dict[str, Any]) -> None:
-        there, inside = list(nodes), list(nodes)
-        for step in self.order["steps"]:
-            usable = [node for node in inside if node in there]
-            if step["step"] == "nested":
-                self._step(job, usable, step)
-            elif step["step"] == "sample":
-                self._sample(job, usable, step, chunk["alike"])
-            elif step["step"] == "group":
-                self._group(job, usable, {**step, "leaves": chunk["leaves"]})
-            elif step["step"] in INSIDE:
-                # Where one container did not start, another one will not either.
-                inside = self._step(job, usable, step)[0]
-            else:
-                answered, dead = self._step(job, there, step)
-                # Who answered once is still to be cleaned up.
-                there = answered if step["step"] == "host" else [node for node in there if node not in dead]
-
-    def _sample(self, job: int, nodes: list[str], step: dict[str, Any], alike: dict[str, str]) -> None:
-        """Run a step on the first of these nodes that answers, once for all nodes that are alike."""
-        for kind in dict.fromkeys(alike[node] for node in nodes):
-            with self._sampling[kind]:
-                for node in [node for node in nodes if alike[node] == kind][:SAMPLES]:
-                    if kind in self._sampled:
-                        break
-                    if self._step(job, [node], step)[0]:
-                        self._sampled.add(kind)
-
-    def _group(self, job: int, nodes: list[str], step: dict[str, Any]) -> None:
-        """Run a step on the first of these nodes, for all of them."""
-        if len(nodes) < 2:
-            return
-        result = self._srun(job, nodes[:1], {**step, "nodes": nodes})
-        self._told(step["step"], nodes, job, result, "")
-
-    def _step(self, job: int, nodes: list[str], step: dict[str, Any]) -> tuple[list[str], set[str]]:
-        """Run a step, try once more those that were lost; returns who answered, and whom srun calls dead."""
-        if not nodes:
-            return [], set()
-        result = self._srun(job, nodes, step)
-        lost = [node for node in nodes if node not in result.greeted]
-        named = {name for match in NAMED.finditer(result.said) for name in match.groups() if name}
-        # When srun gives up a node it cancels the whole step: who was still at it begins again without that node.
-        cut = [node for node in nodes if node in result.greeted - result.ended - named] if named else []
-        self._told(step["step"], nodes, job, result, "")
-        if not lost and not cut:
-            return nodes, named
-        rest = [node for node in lost if node not in named]
-        groups = [[node] for node in rest[:ALONE]] + [group for group in (rest[ALONE:], cut) if group]
-        answered: set[str] = set(result.greeted)
-        with ThreadPoolExecutor(ALONE + 2) as pool:
-            for group, again in zip(groups, pool.map(lambda group: self._srun(job, group, step), groups)):
-                self._told(step["step"], group, job, again, "again")
-                answered |= again.greeted
-        for node in named & set(lost):
-            self.event("lost", node=node, step=step["step"], said=result.said)
-        return [node for node in nodes if node in answered], named
-
-    def _srun(self, job: int, nodes: list[str], step: dict[str, Any]) -> Outcome:
-        order: dict[str, Any] = {
-            key: step[key] for key in ("step", "checks", "seconds", "settings", "nodes", "leaves") if key in step
-        }
-        scratch = self._scratch(job)
-        order |= {"nonce": self.order["nonce"], "scratch": scratch, "began": round(time.time(), 3)}
-        words = srun_words(job, nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
-        words += ["python3", "-I", "-c", *self.order["program"], json.dumps(order)]
-        patience = Patience(step["launch"], step["grace"], step["launch"] + step["seconds"] + 10)
-        return run(self.processes, words, nodes, self.order["nonce"], patience, self._record)
-
-    def _scratch(self, job: int) -> str:
-        return SCRATCH.format(job=job, run=f"{self.order['nonce']}-{self._secret}")
-
-    def _record(self, record: Record) -> None:
-        content = dict(record.content)
-        self.event("record", node=content.pop("node", record.node), task=record.task, content=content)
-
-    def _told(self, step: str, nodes: list[str], job: int, result: Outcome, attempt: str) -> None:
-        self.event(
-            "step", step=step, nodes=nodes, job=job, attempt=attempt, code=result.code, seconds=result.seconds,
-            silent=sorted(set(nodes) - result.greeted), unfinished=sorted(result.greeted - result.ended),
-            said=result.said, noise=result.noise[:4000],
-        )  # fmt: skip
-
 
 @contextlib.contextmanager
 def _file(content: bytes) -> Iterator[int]:
@@ -299,14 +199,6 @@ def _file(content: bytes) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def srun_words(job: int | str, nodes: Sequence[str], options: Sequence[str]) -> list[str]:
-    """Return the srun command of a step up to its program; the dry run prints the very same."""
-    return [
-        "srun", f"--jobid={job}", "--overlap", f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}",
-        "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--wait=0", "--input=none", "--chdir=/", *options,
-    ]  # fmt: skip
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from validate import bundle, kinds, launcher, probing
+from validate import allocation, bundle, kinds, probing
 from validate.catalogue import Entry
 from validate.errors import CannotStart
 from validate.model import MINUTES, PERMISSIONS, STEPS, WORKLOADS
@@ -88,7 +88,7 @@ def program_of(entries: Mapping[str, Entry]) -> list[str]:
 
 def step_order(step: str, entries: Mapping[str, Entry], settings: Settings) -> dict[str, Any]:
     """Return a step's part of an order."""
-    inside = step in launcher.INSIDE
+    inside = step in allocation.INSIDE
     # Where the checks start containers by themselves, slow starts are theirs.
     more = probing.slower(settings.record()) if step in CONTAINED and not inside else 0
     checks: list[dict[str, Any]] = [
@@ -235,7 +235,7 @@ def _where(step: Mapping[str, Any], chunk: Mapping[str, Any], sampled: set[str])
 
 def _step_line(step: Mapping[str, Any], nodes: Sequence[str]) -> str:
     """Return a step's command, with what it is for."""
-    scratch = launcher.SCRATCH.format(job="JOB", run="RUN")
-    words = launcher.srun_words("JOB", nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
+    scratch = allocation.SCRATCH.format(job="JOB", run="RUN")
+    words = allocation.srun_words("JOB", nodes, [option.replace("{scratch}", scratch) for option in step["options"]])
     checks = ", ".join(item["id"] for item in step["checks"]) or "cleaning up"
     return f"{shlex.join(words)} python3 -I -c PROBE   # {step['step']}: {checks}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from validate import launcher, session, survey
+from validate import allocation, session, survey
 from validate.errors import CannotStart
 from validate.settings import Settings
 
@@ -78,7 +78,7 @@ def over_slurm(submit: session.Submit, node: str, settings: Settings) -> Iterato
                 f"where it is down or busy, look over ssh: --drill-over ssh"
             )
         # A slurmd that hangs makes srun itself hang, around the command's own bound.
-        srun = [*ending(BOUND + MARGIN), *launcher.srun_words(found.group(1), [node], [])]
+        srun = [*ending(BOUND + MARGIN), *allocation.srun_words(found.group(1), [node], [])]
         yield CommandBackend(node, lambda words: submit.command([*srun, *words]))
     finally:
         bounded(submit.command(["scancel", "--quiet", f"--name={job_name}"]), 2 * MARGIN)

@@ -17,7 +17,20 @@ import pytest
 
 from tests.unit.validate.conftest import GOOD, NOW, host
 from tests.unit.validate.test_launcher import carry_out, launched, order, slurm  # noqa: F401 - a fixture
-from validate import bundle, catalogue, collect, launcher, outputs, plan, probe, results, session, settings, suite
+from validate import (
+    bundle,
+    catalogue,
+    collect,
+    launcher,
+    listener,
+    outputs,
+    plan,
+    probe,
+    results,
+    session,
+    settings,
+    suite,
+)
 from validate.drilldown import backend
 from validate.errors import CannotStart
 from validate.model import NO_RESULT
@@ -207,11 +220,11 @@ def test_what_was_not_looked_at_afterwards_is_not_passed(monkeypatch, document, 
 def test_a_failing_scancel_is_said(slurm: Path):  # noqa: F811
     (slurm.parent / "bin/scancel").write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
     events = carry_out(order(["gpu001"]))[0]
-    listener = suite.Listener(1, ["host"], lambda _text: None)
-    assert listener.left("abcd") == "every job of the run was cancelled"
+    ear = listener.Listener(1, ["host"], lambda _text: None)
+    assert ear.left("abcd") == "every job of the run was cancelled"
     for event in events:
-        listener.take(event)
-    assert listener.left("abcd").startswith("scancel failed (Unable to contact slurm controller): squeue --name=")
+        ear.take(event)
+    assert ear.left("abcd").startswith("scancel failed (Unable to contact slurm controller): squeue --name=")
 
 
 def test_one_node_that_is_refused_costs_no_other_its_turn(slurm: Path):  # noqa: F811
@@ -230,6 +243,22 @@ def test_one_node_that_is_refused_costs_no_other_its_turn(slurm: Path):  # noqa:
     assert sorted(map(len, parts)) == [1, 2, 4] and slurm.read_text().count("salloc ") == 7
 
 
+def test_an_allocation_does_not_wait_for_anothers_sample_before_its_own_group(slurm: Path):  # noqa: F811
+    """Both are of one kind; the second one has its group while the first one samples, and then nothing to sample."""
+    wanted = order(["gpu001", "gpu002"], ["gpu003", "gpu004"], seconds=20)
+    (step,) = wanted["steps"]
+    slow = order(takes=4, seconds=20)
+    steps = [
+        step,
+        {**slow["steps"][0], "step": "sample"},
+        {**step, "step": "group", "checks": []},
+        {**step, "step": "after"},
+    ]
+    events = carry_out({**wanted, "program": slow["program"], "steps": [{**one, "seconds": 20} for one in steps]})[0]
+    ended = [(event["step"], len(event["nodes"])) for event in events if event["event"] == "step"]
+    assert ended.index(("group", 2)) < ended.index(("sample", 1)) and ended.count(("sample", 1)) == 1
+
+
 # Size
 
 
@@ -239,16 +268,16 @@ def test_the_progress_of_a_thousand_nodes_costs_no_more_for_each_than_that_of_on
             raise AssertionError("all hosts are looked at for one event")
 
     shown: list[str] = []
-    listener = suite.Listener(1000, ["host", "after"], shown.append)
-    listener.hosts = Hosts()
+    ear = listener.Listener(1000, ["host", "after"], shown.append)
+    ear.hosts = Hosts()
     clock = iter(number / 10_000 for number in range(10**6))
-    monkeypatch.setattr(suite.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(listener.time, "monotonic", lambda: next(clock))
     for step in ("host", "after"):
         for number in range(1000):
             for content in ({"hello": 1, "step": step}, {"bye": 1, "step": step}):
-                listener.take({"event": "record", "node": f"n{number}", "at": NOW, "content": content})
+                ear.take({"event": "record", "node": f"n{number}", "at": NOW, "content": content})
     assert len(shown) < 5
-    listener.show()
+    ear.show()
     assert shown[-1] == "1000 nodes: host 1000, after 1000"
 
 
