@@ -148,8 +148,8 @@ def run(prepared: Prepared, progress: Progress) -> dict[str, Any]:
         if isinstance(error, CannotStart) and not listener.heard:
             raise
         prepared.cluster["interrupted"] = True
-        what = "; ".join(str(error).splitlines()) or "interrupted"
-        notes.append(f"{what}: what had not been measured is NO_RESULT; {listener.left(nonce)}")
+        what, *more = str(error).splitlines() or ["interrupted"]
+        notes.append("; ".join([f"{what}: what had not been measured is NO_RESULT", listener.left(nonce), *more]))
     return document(prepared, nonce, started, hosts, notes)
 
 
