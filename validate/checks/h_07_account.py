@@ -27,13 +27,16 @@ def observe(node: Node) -> Any:
     # What allocation_options of validate/plan.py asks for: whole nodes for so long.
     minutes = MINUTES[str(node.settings.get("tier") or TIERS[0])]
     words = ["srun", "--test-only", "--nodes=1", "--exclusive", "--mem=0", f"--time={minutes}"]
-    for name in ("partition", "account", "reservation"):
-        if node.settings.get(name):
-            words.append(f"--{name}={node.settings[name]}")
+    # Where none is named, the one that the run's first nodes were asked for in.
+    name = str(node.settings.get("partition") or node.settings.get("proven_partition") or "")
+    words += [f"--partition={name}"] if name else []
+    for option in ("account", "reservation"):
+        if node.settings.get(option):
+            words.append(f"--{option}={node.settings[option]}")
     # Without --all Slurm hides those that the account may not use.
     text = node.run(["scontrol", "--all", "--oneliner", "show", "partition"], 8).stdout
     groups = [entry.gr_name for entry in grp.getgrall() if entry.gr_gid in {os.getgid(), *os.getgroups()}]
-    partition = chosen(text, str(node.settings.get("partition") or ""))
+    partition = chosen(text, name)
     return {**node.run([*words, "true"], 8).record(), "partition": partition, "groups": groups, "uid": os.getuid()}
 
 
