@@ -314,12 +314,14 @@ def test_what_was_measured_outlives_what_ends_the_tending(slurm, document, monke
     monkeypatch.setattr(suite, "run", lambda *_unused: {**document, "roster": [own], "hosts": {}})
     monkeypatch.setattr(tending, "account", lambda host: f"account-of-{host.name}")
 
+    told = session.Conversation.tell
+
     def tell(steward: session.Conversation, content: Any) -> None:
         if how == "interrupt":
             raise KeyboardInterrupt
         if how == "connection":
             steward.process.kill()
-        steward._say(content)
+        told(steward, content)
 
     monkeypatch.setattr(session.Conversation, "tell", tell)
     where = suite.Target((session.Submit("login1"),), None, session.Submit("here"))
