@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import pwd
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from validate.model import ERROR, Finding, failed
 from validate.probing import Node
 
 SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
+# Where commands look for slurm.conf.
+SLURM_DIRECTORIES = ("/etc/slurm", "/opt/slurm/etc", "/run/slurm/conf")
 ENROOT_KEYS = ("ENROOT_RUNTIME_PATH", "ENROOT_CACHE_PATH", "ENROOT_DATA_PATH", "ENROOT_TEMP_PATH")
 PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 # The home of an account that is to have none; '' where the account itself is not known.
@@ -100,13 +103,18 @@ def slurm_conf(node: Node) -> str:
     given = os.environ.get("SLURM_CONF")
     names = [given] if given else []
     # /run/slurm/conf is where sackd and a configless slurmd keep what they fetched.
-    names += ["/etc/slurm/slurm.conf", "/opt/slurm/etc/slurm.conf", "/run/slurm/conf/slurm.conf"]
-    return next((name for name in names if node.path(name).exists()), names[0])
+    names += [f"{directory}/slurm.conf" for directory in SLURM_DIRECTORIES]
+    # Path.exists raises where a directory on the way is closed.
+    return next((name for name in names if os.path.exists(node.path(name))), names[0])  # noqa: PTH110
 
 
 def plugstack(node: Node) -> dict[str, Any]:
-    """Return Slurm's plugin stack as this account reads it: files with their problem, and the lines naming pyxis."""
+    """Return Slurm's plugin stack as this account reads it: files with their problem, and the lines naming pyxis.
+
+    ``closed`` are directories of it that keep the account out: what is in them seems not to be there.
+    """
     config = slurm_conf(node)
+    shut = [] if os.path.exists(node.path(config)) else [closed(node, name) for name in SLURM_DIRECTORIES]  # noqa: PTH110
     configured = re.search(r"^\s*PlugStackConfig\s*=\s*(\S+)", node.read(config) or "", re.IGNORECASE | re.MULTILINE)
     main = configured.group(1) if configured else str(Path(config).parent / "plugstack.conf")
     files: dict[str, str] = {}
@@ -122,16 +130,28 @@ def plugstack(node: Node) -> dict[str, Any]:
             if words[:1] == ["include"] and len(words) > 1:
                 pattern = words[1] if words[1].startswith("/") else str(Path(name).parent / words[1])
                 todo += sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is absolute
+                shut.append(closed(node, str(Path(pattern).parent)))
             elif len(words) > 1 and "pyxis" in words[1]:
                 lines.append({"file": name, "flag": words[0], "plugin": words[1], "arguments": words[2:]})
-    return {"main": main, "files": files, "pyxis": lines}
+    return {"main": main, "files": files, "pyxis": lines, "closed": sorted({name for name in shut if name})}
+
+
+def closed(node: Node, directory: str) -> str:
+    """Return the first directory on the way to one, or that itself, that keeps this account out, '' for none."""
+    for name in (*(str(parent) for parent in reversed(Path(directory).parents)), directory):
+        path = node.path(name)
+        wanted = os.R_OK | os.X_OK if name == directory else os.X_OK
+        if os.path.isdir(path) and not os.access(path, wanted):  # noqa: PTH112 - Path.is_dir raises
+            return name
+    return ""
 
 
 def enroot_settings(node: Node) -> dict[str, str]:
     """Return enroot's keys with their text as configured: the first value of the main file and its drop-ins wins."""
     found: dict[str, str] = {}
     names = ["/etc/enroot/enroot.conf"]
-    drop_ins = node.path("/etc/enroot/enroot.conf.d").glob("*.conf")
+    # From above: Path.glob of a directory that is closed raises.
+    drop_ins = node.path("/").glob("etc/enroot/enroot.conf.d/*.conf")
     names += sorted("/" + str(path.relative_to(node.root)) for path in drop_ins)
     for name in names:
         for line in (node.read(name) or "").splitlines():
@@ -159,6 +179,35 @@ def existing(path: str) -> str:
     while not os.path.exists(place) and place != place.parent:  # noqa: PTH110 - see above
         place = place.parent
     return str(place.resolve())
+
+
+
+def obstacle(path: str) -> dict[str, Any]:
+    """Return what stops this account on its way: the first that it cannot enter, else the last that is there."""
+    place = Path("/")
+    for step in [*reversed(Path(path).parents), Path(path)]:
+        if not os.path.exists(step):  # noqa: PTH110 - Path.exists raises where a directory on the way is closed
+            break
+        place = step
+        if not os.access(step, os.X_OK):
+            break
+    status, me = place.stat(), os.getuid()
+    try:
+        empty = not any(entry.name != "lost+found" for entry in os.scandir(place))
+    except OSError:
+        empty = False
+    return {
+        "path": str(place), "owner": account(status.st_uid), "mode": f"{status.st_mode & 0o7777:04o}",
+        "enters": os.access(place, os.X_OK), "empty": empty, "me": account(me),
+    }  # fmt: skip
+
+
+def account(number: int) -> str:
+    """Return an account's name, or its number where it has none here."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def csv(text: str) -> list[list[str]]:

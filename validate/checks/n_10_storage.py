@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
 import re
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from validate import reading
-from validate.model import Beside, Check, Context, Finding, compare, failed, passed, skipped, undecided
+from validate.model import Beside, Check, Context, Finding, compare, errored, failed, passed, skipped, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -33,6 +32,12 @@ FULL, CLOSED, READ_ONLY, MISSING, QUOTA = (
     os.strerror(number) for number in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EDQUOT)
 )
 CONFIGURATION = "/etc/enroot/enroot.conf"
+# Users write below these nowhere: a directory that is missing there was to be made for them.
+OF_ROOT = ("/", "/run", "/var", "/var/lib", "/var/cache", "/opt", "/srv", "/mnt", "/home")
+MAKE = (
+    "systemctl restart slipway-storage slurmd; systemd-tmpfiles --create --prefix={}; "
+    "then playbooks/site.yml, which makes the directories and what makes them at boot"
+)
 LOCAL = ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis")
 GOOD = "local, executable, writable, on the same mount as the other nodes"
 
@@ -53,15 +58,25 @@ def observe(node: Node) -> Any:
         runtime = given[0] if given else "/run/pyxis"
         # slurmd makes the last component alone, as root.
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
-        problem = "" if os.path.isdir(parent) else f"{parent} is missing"  # noqa: PTH112
-        found["pyxis"] = {**place_of(runtime, table), "write": problem}
-    return {**found, "configuration": {"file": CONFIGURATION, "problem": node.problem(CONFIGURATION)}}
+        there = os.path.isdir(parent)  # noqa: PTH112
+        found["pyxis"] = {**place_of(runtime, table), "write": ""}
+        if not there:
+            at = reading.obstacle(os.path.realpath(runtime))
+            problem = f"{parent} is missing" if at["enters"] else f"{parent} is not reached"
+            found["pyxis"].update(write=problem, obstacle=at)
+    configuration = {"file": CONFIGURATION, "problem": node.problem(CONFIGURATION)}
+    configuration["closed"] = reading.closed(node, f"{CONFIGURATION}.d")
+    return {**found, "configuration": configuration}
 
 
-def place_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
-    """Return a path with the mount that holds it."""
-    mount = reading.mount_of(reading.existing(path), table)
-    return {"path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"]}
+def place_of(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
+    """Return a path with the mount that holds it, and where links lead it, be that there or not."""
+    real = os.path.realpath(path)
+    mount = reading.mount_of(reading.existing(real), table)
+    return {
+        "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": real,
+        "there": os.path.exists(real),  # noqa: PTH110
+    }  # fmt: skip
 
 
 def shape(path: str, name: str) -> str:
@@ -87,36 +102,8 @@ def write(path: str) -> dict[str, Any]:
             stream.write(b"x" * 4096)
             stream.flush()
     except OSError as error:
-        return {"write": str(error.strerror), "obstacle": obstacle(path)}
+        return {"write": str(error.strerror), "obstacle": reading.obstacle(path)}
     return {"write": ""}
-
-
-def obstacle(path: str) -> dict[str, Any]:
-    """Return the directory that stops this account: the first that it cannot enter, else the last that is there."""
-    place = Path("/")
-    for step in [*reversed(Path(path).parents), Path(path)]:
-        if not os.path.exists(step):  # noqa: PTH110 - Path.exists raises where a directory on the way is closed
-            break
-        place = step
-        if not os.access(step, os.X_OK):
-            break
-    status, me = place.stat(), os.getuid()
-    try:
-        empty = not any(True for _entry in os.scandir(place))
-    except OSError:
-        empty = False
-    return {
-        "path": str(place), "owner": account(status.st_uid), "mode": f"{status.st_mode & 0o7777:04o}",
-        "enters": os.access(place, os.X_OK), "empty": empty, "me": account(me),
-    }  # fmt: skip
-
-
-def account(number: int) -> str:
-    """Return an account's name, or its number where it has none here."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -125,23 +112,18 @@ def judge(observed: Any, context: Context) -> Finding:
         return skipped("validate_runtimes does not name enroot")
     configuration = observed.get("configuration") or {}
     places = {key: place for key, place in observed.items() if key != "configuration"}
-    if configuration.get("problem") not in (None, "", MISSING):
-        return failed(
-            f"{configuration['file']}: {configuration['problem']}",
-            "a file that users can read",
-            f"users cannot read {configuration['file']}: enroot silently takes its own defaults for everything",
-            f"chmod 0644 {configuration['file']}; ls -ld /etc/enroot; playbooks/site.yml writes it anew",
-        )
+    finding = unread(places, configuration)
+    if finding:
+        return finding
     named = compare(context.fleet, paths(observed), paths)
     if named.other:
         return elsewhere(named, configuration, context.node)
     beside = compare(context.fleet, mount_points(places), mount_points, merit=freedom)
-    for look in (written, shared, noexec):
-        finding = look(places, beside)
-        if finding:
-            return finding
+    finding = next(filter(None, (look(places, beside, context.fleet) for look in (written, shared, noexec))), None)
+    if finding:
+        return finding
     if beside.other:
-        return mounted_otherwise(places, beside)
+        return mounted_otherwise(places, beside, context.fleet)
     open_to_all = [place["path"] for place in places.values() if place.get("mode", 0) & 0o1002 == 0o002]
     if open_to_all:
         return failed(
@@ -159,6 +141,27 @@ def judge(observed: Any, context: Context) -> Finding:
     return passed("; ".join(f"{key} {place['type']} on {place['mount']}" for key, place in places.items()))
 
 
+def unread(places: Mapping[str, Any], configuration: Mapping[str, Any]) -> Finding | None:
+    """Return the finding of a configuration that users cannot read; older results do not say all."""
+    if not places.keys() >= {*reading.ENROOT_KEYS}:
+        return errored("an observation without enroot's four paths")
+    if configuration.get("closed"):
+        return failed(
+            f"{configuration['closed']} keeps users out",
+            "a directory that users can enter and read",
+            f"users cannot enter {configuration['closed']}: enroot finds nothing of what is in it",
+            f"chmod 0755 {configuration['closed']}",
+        )
+    if configuration.get("problem") not in (None, "", MISSING):
+        return failed(
+            f"{configuration['file']}: {configuration['problem']}",
+            "a file that users can read",
+            f"users cannot read {configuration['file']}: enroot silently takes its own defaults for everything",
+            f"chmod 0644 {configuration['file']}; ls -ld /etc/enroot; playbooks/site.yml writes it anew",
+        )
+    return None
+
+
 def elsewhere(named: Beside, configuration: Mapping[str, Any], node: str) -> Finding:
     """Return the finding of a node whose enroot has other paths than most."""
     missing = configuration.get("problem") == MISSING
@@ -173,7 +176,7 @@ def elsewhere(named: Beside, configuration: Mapping[str, Any], node: str) -> Fin
     )
 
 
-def written(places: Mapping[str, Any], beside: Beside) -> Finding | None:
+def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding | None:
     """Return the finding of the first place that cannot be written, with all that cannot."""
     bad = {key: place for key, place in places.items() if place["write"] not in ("", FULL)}
     if not bad:
@@ -186,28 +189,47 @@ def written(places: Mapping[str, Any], beside: Beside) -> Finding | None:
     if place["write"] == QUOTA:
         return failed(said, GOOD, "the account's quota is used up there", f"quota -s; du -sh {place['path']}")
     if key in beside.other and beside.other[key].usual[0] != place["mount"]:
-        return mounted_otherwise(places, beside)
+        return mounted_otherwise(places, beside, fleet)
     at = place.get("obstacle")
-    if place["write"] != CLOSED or not at:
+    if not at or (place["write"] != CLOSED and key != "pyxis"):
         return failed(said, GOOD)
-    return failed(f"{said} ({at['path']} is {at['owner']}'s, mode {at['mode']})", GOOD, *way_in(place, at))
+    alike = beside.nodes > 1 and key not in beside.split
+    return failed(f"{said} ({at['path']} is {at['owner']}'s, mode {at['mode']})", GOOD, *way_in(place, at, alike))
 
 
-def way_in(place: Mapping[str, Any], at: Mapping[str, Any]) -> tuple[str, str]:
-    """Return why the account is refused at a directory, and what lets it in."""
+def way_in(place: Mapping[str, Any], at: Mapping[str, Any], alike: bool) -> tuple[str, str]:
+    """Return why the account is refused at a directory, and what lets it in.
+
+    ``alike`` says that the place lies on the same mount as on the other nodes.
+    """
     if place["path"] in COMMON.values() and at["path"] == place["path"]:
         fix = f"chown root:root {at['path']}; chmod 1777 {at['path']}"
         return f"{at['path']} is not open to users: its mode or owner was changed", fix
     if at["path"] == place["path"]:
         fix = f"chown {at['me']}: {at['path']}; chmod 0700 {at['path']}"
         return f"{at['path']} is {at['owner']}'s with the mode {at['mode']}: the account cannot write there", fix
-    if at["empty"] and at["enters"]:
+    mounted = at["path"] == place["mount"]
+    if at["empty"] and at["enters"] and not mounted and not alike:
         return f"a disk is not mounted: {at['path']} is an empty directory on {place['mount']}", mounting(at["path"])
-    parent = os.path.dirname(place["path"]) == at["path"]  # noqa: PTH120 - a text
+    path = place.get("real", place["path"])
+    path = path if within(path, at["path"]) else place["path"]
+    parent = os.path.dirname(path) == at["path"]  # noqa: PTH120 - a text
+    # What users may enter and not write was made for them to enter: what is to be in it is missing.
+    if at["enters"] and within(path, at["path"]) and (not parent or at["path"] in OF_ROOT or (mounted and at["empty"])):
+        rest = path[len(at["path"].rstrip("/")) + 1 :]
+        empty = mounted and at["empty"]
+        return missing(f"{at['path'].rstrip('/')}/{rest.partition('/')[0]}", at["path"] if empty else "")
+    mode = "1777" if parent and place["write"] == CLOSED else "a+rx"
     return (
         f"the directory {at['path']} above it is not open to users",
-        f"chmod {'1777' if parent else 'a+rx'} {at['path']}; then playbooks/site.yml, which sets it for good",
+        f"chmod {mode} {at['path']}; then playbooks/site.yml, which sets it for good",
     )
+
+
+def missing(path: str, empty: str = "") -> tuple[str, str]:
+    """Return cause and fix of a directory that is not there; ``empty`` is the mount that has nothing in it."""
+    why = f"{empty} is mounted and empty, as after it was formatted" if empty else "what makes it at boot did not run"
+    return f"{path} is missing on this node: {why}, or it was removed", MAKE.format(path)
 
 
 def mounting(point: str) -> str:
@@ -215,13 +237,13 @@ def mounting(point: str) -> str:
     return f"findmnt {point}; systemctl list-units --failed '*.mount'; mount {point}; then playbooks/site.yml"
 
 
-def shared(places: Mapping[str, Any], beside: Beside) -> Finding | None:
+def shared(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding | None:
     """Return the finding of places that nodes share."""
     bad = [key for key in LOCAL if key in places and places[key]["type"] in reading.SHARED]
     if not bad:
         return None
     if all(key in beside.other for key in bad):
-        return mounted_otherwise(places, beside)
+        return mounted_otherwise(places, beside, fleet)
     return failed(
         "; ".join(f"{key} {places[key]['path']} is on {places[key]['type']}, which nodes share" for key in bad),
         "a local file system",
@@ -230,7 +252,7 @@ def shared(places: Mapping[str, Any], beside: Beside) -> Finding | None:
     )
 
 
-def noexec(places: Mapping[str, Any], beside: Beside) -> Finding | None:
+def noexec(places: Mapping[str, Any], _beside: Beside, _fleet: Mapping[str, Any]) -> Finding | None:
     """Return the finding of a data path from which nothing can be executed."""
     place = places.get("ENROOT_DATA_PATH") or {"options": ""}
     if "noexec" not in place["options"].split(","):
@@ -243,12 +265,13 @@ def noexec(places: Mapping[str, Any], beside: Beside) -> Finding | None:
     )
 
 
-def mounted_otherwise(places: Mapping[str, Any], beside: Beside) -> Finding:
+def mounted_otherwise(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding:
     """Return the finding of places that lie on another mount than on the other nodes."""
     said = "; ".join(f"{key} is on the mount {shown(beside.own[key])}" for key in beside.other)
     expected = "; ".join(f"{key} on {shown(seen.usual)}" for key, seen in beside.other.items()) + f", {beside.on}"
     key, seen = next(iter(beside.other.items()))
-    own, usual = places[key]["mount"], seen.usual[0]
+    place, usual, alike = places[key], seen.usual[0], fleet[seen.like][key]
+    own = place["mount"]
     if own == usual:
         return failed(
             said,
@@ -256,6 +279,17 @@ def mounted_otherwise(places: Mapping[str, Any], beside: Beside) -> Finding:
             "other mount options than on the other nodes: users cannot write there, or execute what lies there",
             f"findmnt -o TARGET,OPTIONS -T PATH, here and on {seen.like}; mount -o remount,rw,exec {own}; "
             "correct fstab",
+        )
+    # The same path that leads elsewhere: a link is missing, or another one.
+    if place.get("path") == alike.get("path") and place.get("real") != alike.get("real"):
+        if not place.get("there"):
+            return failed(said, expected, *missing(place["path"]))
+        return failed(
+            said,
+            expected,
+            f"{place['path']} leads to {place['real']} here, and to {alike['real']} on the other nodes",
+            f"ls -ld {place['path']}, here and on {seen.like}; remove what lies there if nobody needs it; "
+            "then systemctl restart slipway-storage; playbooks/site.yml makes ours anew",
         )
     if within(usual, own):
         return failed(said, expected, f"a disk is not mounted: {usual} is a mount on the other nodes", mounting(usual))

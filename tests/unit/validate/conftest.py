@@ -108,7 +108,7 @@ GOOD: dict[str, Any] = {
     },
     "N-10": {
         **{key: {**DISK, "path": f"/scratch/{key}", "shape": f"/scratch/{key}"} for key in ENROOT_KEYS},
-        "pyxis": {**DISK, "path": "/scratch/pyxis"},
+        "pyxis": {**DISK, "path": "/run/slipway/pyxis", "real": "/scratch/slipway/pyxis", "there": True},
         **{key: {**DISK, "path": path, "mode": 0o1777} for key, path in COMMON.items()},
         "configuration": {"file": "/etc/enroot/enroot.conf", "problem": ""},
     },

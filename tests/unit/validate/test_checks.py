@@ -699,6 +699,26 @@ def test_hooks_are_observed_with_what_is_wrong(tmp_path):
     assert n_12_hooks.observe(Node(root=str(tmp_path))) == {"a.sh": "", "b.sh": "leads nowhere"}
 
 
+def test_a_closed_directory_of_enroots_is_named_and_not_what_is_in_it(tmp_path):
+    write(tmp_path, "etc/enroot/enroot.conf", "ENROOT_DATA_PATH /data\n")
+    write(tmp_path, "etc/enroot/enroot.conf.d/a.conf", "")
+    write(tmp_path, "etc/enroot/hooks.d/a.sh", "", 0o755)
+    node = f"Node(root={str(tmp_path)!r})"
+    for closed, configuration in (("hooks.d", ""), ("enroot.conf.d", "/etc/enroot/enroot.conf.d"), ("", "/etc/enroot")):
+        (tmp_path / "etc/enroot" / closed).chmod(0o700)
+        seen = in_another_account(f"n_10_storage.observe({node})['configuration']", tmp_path)
+        assert seen["closed"] == configuration
+        hooks = in_another_account(f"n_12_hooks.observe({node})", tmp_path)
+        assert hooks.get("/", "") == ("" if closed == "enroot.conf.d" else f"/etc/enroot/{closed}".rstrip("/"))
+        in_another_account(f"[n_07_drift.observe({node}), n_32_loaded.observe({node})]", tmp_path)
+        (tmp_path / "etc/enroot" / closed).chmod(0o755)
+    finding = judge("N-12", {"/": "/etc/enroot/hooks.d"})
+    assert finding.status == FAIL and finding.fix == "chmod 0755 /etc/enroot/hooks.d"
+    finding = judge("N-10", {**PATHS, "configuration": {**PATHS["configuration"], "closed": "/etc/enroot"}})
+    assert "users cannot enter /etc/enroot" in finding.cause and finding.fix == "chmod 0755 /etc/enroot"
+    assert judge("N-10", {}).status == ERROR
+
+
 @pytest.mark.parametrize("place", ["etc/slurm", "run/slurm/conf"])
 def test_the_configuration_of_slurm_is_compared_wherever_the_node_has_it(tmp_path, place):
     for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
@@ -999,16 +1019,17 @@ def test_a_file_system_that_became_read_only_is_one_whatever_its_mount_says():
 
 
 @pytest.mark.parametrize(
-    ("closed", "cause", "fix"),
+    ("mode", "closed", "cause", "fix"),
     [
-        ("", "is root's with the mode 0755: the account cannot write there", "chown nobody: {0}; chmod 0700 {0}"),
-        ("user", "the directory {0} above it is not open to users", "chmod 1777 {0}"),
-        ("user/more", "the directory {0} above it is not open to users", "chmod a+rx {0}"),
+        (0o755, "", "root's with the mode 0755: the account cannot write there", "chown nobody: {0}; chmod 0700 {0}"),
+        (0o755, "user", "the directory {0} above it is not open to users", "chmod 1777 {0}"),
+        (0o700, "user/more", "the directory {0} above it is not open to users", "chmod a+rx {0}"),
+        (0o755, "user/more", "{0}/user is missing on this node: what makes it", "systemctl restart slipway-storage"),
     ],
 )
-def test_the_directory_in_the_way_is_named_with_what_opens_it(tmp_path, closed, cause, fix):
+def test_the_directory_in_the_way_is_named_with_what_opens_it(tmp_path, mode, closed, cause, fix):
     base = tmp_path / "data"
-    base.mkdir(mode=0o755)
+    base.mkdir(mode=mode)
     (base / "file").touch()
     seen = in_another_account(f"n_10_storage.write({str(base / closed)!r})", tmp_path)
     place = {**PATHS["ENROOT_DATA_PATH"], "path": str(base / closed), **seen}
@@ -1041,6 +1062,57 @@ def test_an_empty_directory_in_the_way_is_a_disk_that_is_not_mounted(tmp_path):
     seen = in_another_account(f"n_10_storage.write({str(tmp_path / 'x/user')!r})", tmp_path)
     finding = judge("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "path": "/x", **seen}})
     assert finding.cause.startswith(f"a disk is not mounted: {tmp_path}") and f"mount {tmp_path}" in finding.fix
+
+
+def test_a_mount_that_is_empty_was_formatted_and_a_systems_directory_is_not_opened(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    seen = in_another_account(f"n_10_storage.write({str(tmp_path / 'x/user')!r})", tmp_path)
+    place = {**PATHS["ENROOT_DATA_PATH"], "path": f"{tmp_path}/x/user", "mount": str(tmp_path), **seen}
+    finding = judge("N-10", {**PATHS, "ENROOT_DATA_PATH": place})
+    assert f"{tmp_path}/x is missing on this node: {tmp_path} is mounted and empty" in finding.cause
+    at = {"path": "/run", "owner": "root", "mode": "0755", "enters": True, "empty": False, "me": "member"}
+    place = {**place, "path": "/run/enroot", "mount": "/run", "obstacle": at}
+    finding = judge("N-10", {**PATHS, "ENROOT_RUNTIME_PATH": place})
+    assert finding.cause.startswith("/run/enroot is missing on this node") and "chmod" not in finding.fix
+    # Nodes that have the same mount show that no disk is missing.
+    at = {**at, "path": "/scratch/slipway", "empty": True}
+    place = {**place, "path": "/scratch/slipway/data/user", "mount": "/scratch", "obstacle": at}
+    observed = {**PATHS, "ENROOT_DATA_PATH": {**place, "shape": PATHS["ENROOT_DATA_PATH"]["shape"]}}
+    finding = judge("N-10", observed, fleet={**dict.fromkeys("abc", PATHS), "gpu001": observed})
+    assert finding.cause.startswith("/scratch/slipway/data is missing on this node: what makes it")
+    assert judge("N-10", observed).cause.startswith("a disk is not mounted: /scratch/slipway")
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause", "fix"),
+    [
+        ({"there": False, "write": "/run/slipway is missing"}, "/run/slipway/pyxis is missing", "slipway-storage"),
+        ({"there": False}, "/run/slipway/pyxis is missing on this node", "systemctl restart slipway-storage"),
+        ({"there": True}, "/run/slipway/pyxis leads to /run/slipway/pyxis here, and to /scratch/pyxis", "ls -ld /run"),
+        ({"there": False, "real": "/scratch/pyxis", "mount": "/"}, "a disk is not mounted: /scratch", "mount /scratch"),
+        ({"real": "/scratch/pyxis", "mount": "/scratch/pyxis"}, "something is mounted on /scratch/pyxis", "umount"),
+    ],
+)
+def test_a_link_that_is_gone_is_no_mount_too_many(changes, cause, fix):
+    good = {**PATHS["pyxis"], "path": "/run/slipway/pyxis", "real": "/scratch/pyxis", "there": True}
+    here = {**good, "mount": "/run", "real": "/run/slipway/pyxis", **changes}
+    fleet = {f"n{number}": {**PATHS, "pyxis": good} for number in range(9)}
+    finding = judge("N-10", {**PATHS, "pyxis": here}, fleet={**fleet, "gpu001": {**PATHS, "pyxis": here}})
+    assert finding.status == FAIL and finding.cause.startswith(cause) and fix in finding.fix
+
+
+def test_a_node_without_pyxiss_directory_says_what_is_missing(tmp_path, monkeypatch):
+    line = {"arguments": [f"runtime_path={tmp_path}/slipway/pyxis"]}
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(n_10_storage.reading, "plugstack", lambda _node: {"pyxis": [line]})
+    seen = n_10_storage.observe(Node())["pyxis"]
+    assert seen["write"] == f"{tmp_path}/slipway is missing" and not seen["there"]
+    finding = judge("N-10", {**PATHS, "pyxis": seen})
+    assert finding.cause.startswith(f"{tmp_path}/slipway is missing on this node")
+    (tmp_path / "slipway").mkdir()
+    (tmp_path / "slipway/pyxis").symlink_to(tmp_path / "data")
+    seen = n_10_storage.observe(Node())["pyxis"]
+    assert (seen["write"], seen["real"], seen["there"]) == ("", str(tmp_path / "data"), True)
 
 
 def test_a_closed_directory_of_all_users_is_opened_to_all():
