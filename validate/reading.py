@@ -114,7 +114,9 @@ def plugstack(node: Node) -> dict[str, Any]:
     ``closed`` are directories of it that keep the account out: what is in them seems not to be there.
     """
     config = slurm_conf(node)
-    shut = [] if os.path.exists(node.path(config)) else [closed(node, name) for name in SLURM_DIRECTORIES]  # noqa: PTH110
+    shut: list[str] = []
+    if not os.path.exists(node.path(config)):  # noqa: PTH110 - see slurm_conf
+        shut = [closed(node, name) for name in (*SLURM_DIRECTORIES, str(Path(config).parent))]
     configured = re.search(r"^\s*PlugStackConfig\s*=\s*(\S+)", node.read(config) or "", re.IGNORECASE | re.MULTILINE)
     main = configured.group(1) if configured else str(Path(config).parent / "plugstack.conf")
     files: dict[str, str] = {}

@@ -21,13 +21,66 @@ CHECK = Check(
 )
 
 
+CLOSED = os.strerror(errno.EACCES)
+
+
 def observe(node: Node) -> Any:
-    """Read it as the account that submits."""
-    return reading.plugstack(node)
+    """Read it as the account that submits, and whether that may read the plugin."""
+    found = reading.plugstack(node)
+    for line in found["pyxis"]:
+        # A bare name is looked for in PluginDir, and one that is not there stops slurmd itself.
+        if line["plugin"].startswith("/") and node.problem(line["plugin"]) == CLOSED:
+            line["closed"] = reading.obstacle(line["plugin"])["path"]
+    return found
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Every file that Slurm includes is readable and a .conf, and pyxis is named exactly once."""
+    finding = unread(observed)
+    if finding:
+        return finding
+    lines = [f"{line['file']}: {line['flag']} {line['plugin']}" for line in observed["pyxis"]]
+    if "pyxis" not in context.settings["runtimes"] and not lines:
+        return passed("no pyxis, as declared")
+    if len(lines) != 1:
+        if lines:
+            cause = "pyxis is registered twice: Slurm refuses the second"
+            return failed("; ".join(lines), "exactly one line naming pyxis", cause)
+        return failed(
+            f"no pyxis in {observed['main']}",
+            "exactly one line naming pyxis",
+            "this node reads a plugstack.conf that names no pyxis: its jobs silently run on the host",
+            "compare it with the controller's; scontrol reconfigure, or systemctl restart slurmd, fetches it anew; "
+            "else playbooks/site.yml, which registers pyxis",
+        )
+    shut = observed["pyxis"][0].get("closed")
+    if shut:
+        return failed(
+            f"{observed['pyxis'][0]['plugin']}: {CLOSED}",
+            "a plugin that users can read",
+            f"users cannot read the plugin, because of {shut}: srun of a job on this node fails, slurmd itself runs",
+            f"chmod {'0644' if shut.endswith('.so') else '0755'} {shut}; the umask of root's shell may be 077",
+        )
+    if observed["pyxis"][0]["flag"] != "required":
+        return failed(
+            lines[0],
+            "a required line",
+            "under optional a job runs on the node itself where the plugin fails",
+            "write required into that line, then playbooks/reconfigure.yml",
+        )
+    return passed(lines[0])
+
+
+def unread(observed: Any) -> Finding | None:
+    """Return the finding of directories and files that this account cannot read, or that are none of Slurm's."""
+    if observed.get("closed"):
+        names = ", ".join(observed["closed"])
+        return failed(
+            f"{names}: {CLOSED}",
+            "directories of Slurm's configuration that users can enter and read",
+            f"users cannot enter {names}: their commands find no configuration there, or not all of it",
+            f"chmod 0755 {' '.join(observed['closed'])}",
+        )
     main = observed["main"]
     # An absent slurm.conf is looked for elsewhere, an absent plugstack.conf beside it is not.
     if observed["files"].get(main) == os.strerror(errno.ENOENT):
@@ -46,25 +99,4 @@ def judge(observed: Any, context: Context) -> Finding:
             "Slurm refuses every job of a user who cannot read one file of the plugin stack (aws-parallelcluster#6459)",
             "remove the stray file, or give it mode 0644; include *.conf only",
         )
-    lines = [f"{line['file']}: {line['flag']} {line['plugin']}" for line in observed["pyxis"]]
-    if "pyxis" not in context.settings["runtimes"] and not lines:
-        return passed("no pyxis, as declared")
-    if len(lines) != 1:
-        if lines:
-            cause = "pyxis is registered twice: Slurm refuses the second"
-            return failed("; ".join(lines), "exactly one line naming pyxis", cause)
-        return failed(
-            f"no pyxis in {observed['main']}",
-            "exactly one line naming pyxis",
-            "this node reads a plugstack.conf that names no pyxis: its jobs silently run on the host",
-            "compare it with the controller's; scontrol reconfigure, or systemctl restart slurmd, fetches it anew; "
-            "else playbooks/site.yml, which registers pyxis",
-        )
-    if observed["pyxis"][0]["flag"] != "required":
-        return failed(
-            lines[0],
-            "a required line",
-            "under optional a job runs on the node itself where the plugin fails",
-            "write required into that line, then playbooks/reconfigure.yml",
-        )
-    return passed(lines[0])
+    return None

@@ -21,7 +21,7 @@ CHECK = Check(
     step="host",
     cause="the node was set up otherwise than the others of its kind",
     fix="compare the node with another one",
-    after=("N-33",),
+    after=("N-33", "N-28"),
     seconds=40,
 )
 

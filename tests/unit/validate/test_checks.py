@@ -39,6 +39,7 @@ from validate.checks import (
     n_11_space,
     n_12_hooks,
     n_22_limits,
+    n_28_plugstack,
     n_29_daemons,
     n_30_alike,
     n_31_devices,
@@ -925,6 +926,37 @@ def test_the_plugin_stack_is_read_as_slurm_does(tmp_path, monkeypatch):
     seen = plugstack(Node())
     assert [line["plugin"] for line in seen["pyxis"]] == ["/x/spank_pyxis.so"] * 2
     assert [Path(name).name for name in seen["files"]] == ["own.conf", "pyxis.conf", "sedAb12"]
+
+
+def test_a_closed_directory_of_slurms_and_a_closed_plugin_are_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_CONF", raising=False)
+    etc, run = tmp_path / "etc/slurm", tmp_path / "run/slurm/conf"
+    monkeypatch.setattr(n_28_plugstack.reading, "SLURM_DIRECTORIES", (str(etc), str(run)))
+    plugin = "lib/pyxis/spank_pyxis.so"
+    write(tmp_path, plugin, "")
+    write(tmp_path, "etc/slurm/x", "")
+    write(tmp_path, "run/slurm/conf/slurm.conf", "")
+    write(tmp_path, "run/slurm/conf/plugstack.conf", "include plugstack.conf.d/*.conf\n")
+    write(tmp_path, "run/slurm/conf/plugstack.conf.d/a.conf", f"required {tmp_path / plugin}\n")
+
+    def verdict() -> Finding:
+        return judge("N-28", in_another_account("n_28_plugstack.observe(Node())", tmp_path))
+
+    etc.chmod(0o700)
+    # A directory from which nothing is read may be closed.
+    assert verdict().status == PASS
+    for name, cause, fix in (
+        (run / "plugstack.conf.d", "users cannot enter {}", "chmod 0755 {}"),
+        (run, f"users cannot enter {etc}, {{}}", f"chmod 0755 {etc} {{}}"),
+        (tmp_path / plugin, "because of {}", "chmod 0644 {}"),
+        ((tmp_path / plugin).parent, "because of {}", "chmod 0755 {}"),
+    ):
+        mode = name.stat().st_mode
+        name.chmod(0o600)
+        finding = verdict()
+        assert finding.status == FAIL and cause.format(name) in finding.cause
+        assert finding.fix.startswith(fix.format(name))
+        name.chmod(mode)
 
 
 def test_enroots_paths_are_expanded_as_enroot_does(tmp_path, monkeypatch):
