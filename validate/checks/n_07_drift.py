@@ -35,7 +35,10 @@ PATTERNS = (
     "/usr/local/lib/slipway/tmpfiles.d/*", "/etc/systemd/system/slipway-storage.service",
     "/etc/profile.d/slipway*", "/etc/systemd/system/slurmd.service.d/*", "/etc/systemd/system/munge.service.d/*",
     "/etc/systemd/system/docker.service.d/*", "/etc/systemd/system/docker.socket.d/*",
-    "/etc/systemd/system/containerd.service.d/*",
+    "/etc/systemd/system/containerd.service.d/*", "/etc/systemd/system/slurmd.service",
+    # Until the next boot, and what systemctl set-property writes.
+    "/run/systemd/system/slurmd.service.d/*", "/etc/systemd/system.control/slurmd.service.d/*",
+    "/run/systemd/system.control/slurmd.service.d/*",
 )  # fmt: skip
 # These hold identifiers of the node's own GPUs: only whether they are there is compared.
 PRESENCE = ("/etc/cdi/*", "/var/run/cdi/*")

@@ -1342,6 +1342,65 @@ def test_what_a_drop_in_of_slurmd_takes_away_is_named(monkeypatch):
     assert judge("N-33", {"LoadState": "not-found"}).status == PASS
 
 
+# What systemctl show prints of a unit without any of it.
+DEFAULTS = {
+    "RootDirectory": "", "RootImage": "", "InaccessiblePaths": "", "TemporaryFileSystem": "", "ReadOnlyPaths": "",
+    "NoExecPaths": "", "BindPaths": "", "BindReadOnlyPaths": "", "SystemCallFilter": "~", "IPAddressDeny": "",
+    "RestrictAddressFamilies": "~", "ProtectKernelModules": "no", "ProtectHostname": "no",
+    "CapabilityBoundingSet": "cap_chown cap_setgid cap_setuid cap_sys_admin cap_mknod cap_bpf",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({name: "[unprintable]" for name in DEFAULTS if "Root" not in name and "Protect" not in name}, ""),
+        ({"SystemCallFilter": "", "RestrictAddressFamilies": "", "CapabilityBoundingSet": ""}, ""),
+        ({"SystemCallFilter": "~reboot swapon:EPERM kexec_load", "RestrictAddressFamilies": "~AF_PACKET"}, ""),
+        ({"SystemCallFilter": "@system-service @mount"}, ""),
+        ({"RestrictAddressFamilies": "AF_INET AF_INET6 AF_NETLINK AF_UNIX"}, ""),
+        ({"InaccessiblePaths": "/boot -/root /dev/mem", "ReadOnlyPaths": "/etc /usr", "NoExecPaths": "/tmp"}, ""),
+        ({"RootDirectory": "/srv/root"}, "jobs see another root directory"),
+        ({"InaccessiblePaths": "-/scratch"}, "jobs do not see what lies there"),
+        ({"InaccessiblePaths": "/boot /dev/fuse"}, "jobs do not see what lies there"),
+        ({"TemporaryFileSystem": "/tmp:size=1G"}, "jobs see an empty directory there"),
+        ({"ReadOnlyPaths": "/scratch/ENROOT_DATA_PATH"}, "jobs cannot write there"),
+        ({"ReadOnlyPaths": "/"}, "jobs cannot write there"),
+        ({"NoExecPaths": "/scratch"}, "jobs cannot execute"),
+        ({"SystemCallFilter": "~add_key mount:EPERM"}, "containers cannot be started"),
+        ({"SystemCallFilter": "read write unshare"}, "containers cannot be started"),
+        ({"RestrictAddressFamilies": "AF_UNIX"}, "jobs do not reach the network"),
+        ({"CapabilityBoundingSet": "cap_chown cap_setgid cap_setuid"}, "gets cap_sys_admin, cap_mknod"),
+    ],
+)
+def test_a_setting_of_slurmds_unit_harms_by_what_it_names(changes, words):
+    observed = {**GOOD["N-33"], **DEFAULTS, **changes}
+    finding = judge("N-33", observed)
+    assert finding.status == (FAIL if words else PASS) and words in finding.cause
+    assert judge("N-33", {**observed, **DEFAULTS}).status == PASS
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"BindPaths": "/nvme/tmp:/tmp:rbind"},
+        {"ProtectHostname": "yes"},
+        {"IPAddressDeny": "0.0.0.0/0 ::/0"},
+        {"SystemCallFilter": "~reboot"},
+    ],
+)
+def test_what_a_site_may_want_is_a_fault_on_one_node_alone(changes):
+    good = {**GOOD["N-33"], **DEFAULTS}
+    bad = {**good, **changes}
+    fleet = {**{f"n{number}": good for number in range(9)}, "gpu001": bad}
+    finding = judge("N-33", bad, fleet=fleet)
+    assert finding.status == FAIL and "it is not set so on the other nodes" in finding.cause
+    assert judge("N-33", good, fleet={**dict.fromkeys(fleet, bad), "gpu001": good}).status == PASS
+    assert judge("N-33", bad, fleet=dict.fromkeys(fleet, bad)).status == PASS
+    assert judge("N-33", bad).status == PASS
+
+
 def test_nvidia_smi_may_be_missing_without_its_driver_and_must_not_hang():
     missing = {"code": 127, "stdout": "", "stderr": "", "seconds": 0.0, "found": False}
     assert judge("N-04", missing).status == SKIP
