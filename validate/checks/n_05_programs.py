@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from validate.model import Check, Context, Finding, compare, failed, passed, warned
@@ -31,6 +32,9 @@ SLURM = "srun"
 START = ("unsquashfs",)
 IMPORT = ("mksquashfs", "curl", "jq", "parallel", "zstd", "tar", "find", "awk")
 ADMINS = ("/usr/sbin", "/sbin")
+# Where a program may lie that PATH does not yield, because users may not execute it.
+PLACES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/slurm/bin")
+CLOSED = "closed"
 
 
 def observe(node: Node) -> Any:
@@ -39,11 +43,26 @@ def observe(node: Node) -> Any:
     for name in (*START, *IMPORT):
         places = [f"{place}/{name}" for place in ADMINS if node.path(f"{place}/{name}").exists()]
         found[name] = node.which(name) or (places or [""])[0]
-    return found
+    closed = {name: shut(node, name) for name, path in found.items() if not path}
+    return {**found, CLOSED: {name: path for name, path in closed.items() if path}}
+
+
+def shut(node: Node, name: str) -> str:
+    """Return where a program lies that this account may not execute, '' where there is none."""
+    for path in (f"{place}/{name}" for place in PLACES):
+        # Path.is_file raises where a directory on the way is closed.
+        if os.path.isfile(node.path(path)) and not os.access(node.path(path), os.X_OK):  # noqa: PTH113
+            return path
+    return ""
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """What validate_runtimes names is there, and srun."""
+    wanted = [name for runtime in context.settings["runtimes"] for name in PROGRAMS.get(runtime, ())]
+    called = START if "enroot" in context.settings["runtimes"] else ()
+    closed = {name: path for name, path in (observed.get(CLOSED) or {}).items() if name in (SLURM, *wanted, *called)}
+    if closed:
+        return for_nobody(closed)
     if not observed.get(SLURM, SLURM):
         return failed(
             f"not found: {SLURM}",
@@ -51,7 +70,6 @@ def judge(observed: Any, context: Context) -> Finding:
             "Slurm's own programs are not on the job's PATH: a job on this node cannot start steps",
             "command -v srun in a job and in a login shell; install Slurm's client commands, or mend PATH",
         )
-    wanted = [name for runtime in context.settings["runtimes"] for name in PROGRAMS.get(runtime, ())]
     missing = [name for name in wanted if not observed[name]]
     if missing:
         return failed(f"not found: {', '.join(missing)}", f"on PATH: {', '.join(wanted)}")
@@ -67,6 +85,9 @@ def tools(observed: Any, context: Context) -> Finding | None:
     own = there(observed)
     beside = compare(context.fleet, own, there, merit=lambda _name, found: found)
     lost = [name for name in own if not own[name] and (name in START or name in beside.other)]
+    closed = {name: path for name, path in (observed.get(CLOSED) or {}).items() if name in lost}
+    if closed:
+        return for_nobody(closed)
     package = "squashfs-tools" if any("squash" in name for name in lost) else " ".join(lost)
     if lost:
         return failed(
@@ -85,6 +106,17 @@ def tools(observed: Any, context: Context) -> Finding | None:
             f"install {' '.join(nowhere)}; where nodes import nothing, this is no fault",
         )
     return None
+
+
+def for_nobody(closed: dict[str, str]) -> Finding:
+    """Return the finding of programs that are there and that users may not execute: name -> path."""
+    paths = " ".join(closed.values())
+    return failed(
+        f"{paths}: users may not execute {'it' if len(closed) == 1 else 'them'}",
+        f"programs for everybody: {', '.join(closed)}",
+        f"users may not execute {next(iter(closed.values()))}: its mode was changed",
+        f"chmod 0755 {paths}",
+    )
 
 
 def there(seen: Any) -> dict[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -44,6 +45,8 @@ PATTERNS = (
 PRESENCE = ("/etc/cdi/*", "/var/run/cdi/*")
 DAEMON, DAMAGED = "/etc/docker/daemon.json", "cannot be parsed"
 MISSING = "missing"
+# A hash and a mode.
+HASHED = re.compile(r"\w+ 0?[0-7]{4}")
 # Of the system's own directories these are the stack's; other files there may belong to one node's hardware.
 SYSTEM = ("/etc/tmpfiles.d/", "/etc/sysctl.d/", "/etc/modules-load.d/", "/etc/security/limits.d/")
 STACK = re.compile(r"slipway|enroot|pyxis|slurm|munge|nvidia|docker|containerd|apptainer")
@@ -97,13 +100,26 @@ def judge(observed: Any, context: Context) -> Finding:
         if all(name.startswith(SYSTEM) and not STACK.search(name) for name in other):
             cause = "the system's own settings are others here than on the other nodes of its kind"
             return warned(said, f"{wanted}, {beside.on}", cause, fix)
-        return failed(said, f"{wanted}, {beside.on}", "", fix)
+        cause, mend = of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
+        return failed(said, f"{wanted}, {beside.on}", cause, mend or fix)
     if beside.split:
         first = next(iter(beside.split.values())).holders
         return undecided(beside, difference(next(iter(beside.split)), first[0][1][0], first[1][1][0]))
     if beside.nodes < 2:
         return passed(f"{len(observed)} files; no other node of its kind to compare with")
     return passed(f"{len(observed)} files as on {beside.nodes} nodes")
+
+
+def of_mode(name: str, own: str, usual: str) -> tuple[str, str]:
+    """Return cause and fix where a file has the same content and another mode, or cannot be read; else none."""
+    (text, _space, mode), (like, _space, right) = own.partition(" "), usual.partition(" ")
+    if not HASHED.fullmatch(usual) or own == MISSING:
+        return "", ""
+    if own == os.strerror(errno.EACCES):
+        return f"users cannot read {name} on this node", f"ls -l {name}; chmod {right} {name}"
+    if HASHED.fullmatch(own) and text == like:
+        return f"{name} has the mode {mode} here, and the content that it has elsewhere", f"chmod {right} {name}"
+    return "", ""
 
 
 def difference(name: str, node: str, other: str) -> str:

@@ -1166,6 +1166,22 @@ def test_what_enroot_calls_is_looked_for_where_admins_have_it_too(tmp_path, monk
     assert found["mksquashfs"] == "/usr/sbin/mksquashfs" and found["jq"] == ""
 
 
+def test_a_program_that_users_may_not_execute_is_said_to_be_closed(tmp_path, monkeypatch):
+    write(tmp_path, "usr/bin/enroot", "", 0o700)
+    write(tmp_path, "usr/bin/docker", "", 0o700)
+    write(tmp_path, "usr/bin/jq", "", 0o755)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    seen = in_another_account(f"n_05_programs.observe(Node(root={str(tmp_path)!r}))", tmp_path / "usr/bin")
+    assert seen["closed"] == {"enroot": "/usr/bin/enroot", "docker": "/usr/bin/docker"}
+    finding = judge("N-05", changed("N-05", enroot="", closed=seen["closed"]))
+    assert finding.fix == "chmod 0755 /usr/bin/enroot" and "users may not execute /usr/bin/enroot" in finding.cause
+    # What the site does not promise may be closed.
+    assert judge("N-05", changed("N-05", closed={"docker": "/usr/bin/docker"})).status == PASS
+    closed = changed("N-05", curl="", closed={"curl": "/usr/bin/curl"})
+    assert judge("N-05", closed, fleet=dict.fromkeys("abc", GOOD["N-05"])).fix == "chmod 0755 /usr/bin/curl"
+    assert judge("N-05", closed, fleet=dict.fromkeys("abc", closed)).status == WARN
+
+
 def test_a_program_that_no_node_has_is_a_warning_and_one_that_starts_containers_a_failure():
     nobody = {f"n{number}": changed("N-05", parallel="") for number in range(9)}
     assert judge("N-05", changed("N-05", parallel=""), fleet=nobody).status == WARN
@@ -1217,6 +1233,23 @@ def test_a_setting_of_the_system_that_differs_is_a_warning_and_one_of_the_stack_
         assert judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed}).status == status
     finding = judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed})
     assert "diff <(ssh n0 cat /etc/sysctl.d/80-enroot.conf) <(ssh gpu001" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("own", "cause", "fix"),
+    [
+        ("0123456789abcdef 0600", "has the mode 0600 here", "chmod 0644 /etc/enroot/enroot.conf"),
+        ("Permission denied", "users cannot read /etc/enroot/enroot.conf", "chmod 0644 /etc/enroot/enroot.conf"),
+        ("1123456789abcdef 0600", "", "diff <(ssh"),
+        ("Input/output error", "", "diff <(ssh"),
+        (None, "", "diff <(ssh"),
+    ],
+)
+def test_a_mode_that_differs_is_told_from_content(own, cause, fix):
+    fleet = dict.fromkeys("abc", GOOD["N-07"])
+    finding = judge("N-07", {"/etc/enroot/enroot.conf": own} if own else {}, fleet=fleet)
+    assert finding.status == FAIL and (cause in finding.cause if cause else not finding.cause)
+    assert finding.fix.startswith(("ls -l /etc/enroot/enroot.conf; " if own == "Permission denied" else "") + fix)
 
 
 def test_a_soft_limit_below_a_hard_one_came_with_the_job():
