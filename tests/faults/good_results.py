@@ -68,7 +68,11 @@ RUNTIMES: dict[str, Any] = {
         "daemon": "active", "gone": "", "containerd": "active", "containerd_seen": True,
         "starters": {"runc": True, "containerd-shim-runc-v2": True},
     },
-    "A-06": {"version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": ""},
+    "A-06": {
+        "version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": "",
+        "ranges": {"subuid": "65536 ids", "subgid": "65536 ids"},
+        "mapping": dict.fromkeys(("newuidmap", "newgidmap"), "setuid or with capabilities"),
+    },
 }  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import re
 from typing import Any
 
-from validate.model import Check, Context, Finding, compare, failed, passed, skipped, undecided
+from validate.model import Beside, Check, Context, Finding, compare, failed, passed, skipped, undecided
 from validate.probing import Node
 
 CHECK = Check(
@@ -23,6 +25,8 @@ CHECK = Check(
 
 
 PATIENCE = 30
+# They write the ranges of /etc/subuid and /etc/subgid into a namespace, as root.
+MAPPING = ("newuidmap", "newgidmap")
 
 
 def observe(node: Node) -> Any:
@@ -32,21 +36,39 @@ def observe(node: Node) -> Any:
     starters = [path for pattern in ("usr/libexec/*/bin/starter-suid", "usr/lib/*/apptainer/bin/starter-suid")
                 for path in node.path("/").glob(pattern)]  # fmt: skip
     suid = any(path.stat().st_mode & 0o4000 for path in starters)
+    ranges = {name: given(node.read(f"/etc/{name}") or "") for name in ("subuid", "subgid")}
     return {
         "version": node.run(["apptainer", "--version"], 8).stdout.strip(),
         "mode": "suid" if suid else "userns",
-        "subids": [name for name in ("subuid", "subgid") if listed(node.read(f"/etc/{name}") or "")],
+        "subids": [name for name, found in ranges.items() if found],
+        "ranges": {name: found for name, found in ranges.items() if found},
+        "mapping": {name: raised(node.which(name)) for name in MAPPING},
         "problem": start(node),
     }
 
 
-def listed(text: str) -> bool:
-    """Return whether the account has a range of ids in a file of subuid's form."""
+def given(text: str) -> str:
+    """Return the account's range of ids in a file of subuid's form in words, '' where it has none."""
     try:
         names = (str(os.getuid()), pwd.getpwuid(os.getuid()).pw_name)
     except KeyError:
-        return False
-    return any(line.partition(":")[0] in names for line in text.splitlines())
+        return ""
+    lines = [line.split(":") for line in text.splitlines() if re.fullmatch(r"[^:#]+:\d+:\d+\s*", line)]
+    ranges = [(name in names, int(start), int(start) + int(count)) for name, start, count in lines]
+    own = [(start, end) for mine, start, end in ranges if mine]
+    others = [(start, end) for mine, start, end in ranges if not mine]
+    shared = any(start < last and first < end for start, end in own for first, last in others)
+    return f"{sum(end - start for start, end in own)} ids" + ", shared with another account" * shared if own else ""
+
+
+def raised(path: str) -> str:
+    """Return whether a program gets rights that its caller has not: distributions do it in either way."""
+    if not path:
+        return "missing"
+    with contextlib.suppress(OSError):
+        if os.stat(path).st_mode & 0o4000 or os.getxattr(path, "security.capability"):  # noqa: PTH116
+            return "setuid or with capabilities"
+    return "neither setuid nor with capabilities"
 
 
 def start(node: Node) -> str:
@@ -84,20 +106,42 @@ def judge(observed: Any, context: Context) -> Finding:
     if {*beside.other} & {*usual}:
         return failed(f"{own['version']}, {own['mode']}", f"{', '.join(usual.values())}, {beside.on}")
     if beside.other:
-        return failed(
-            f"the account is in {said(own['ids'])}",
-            f"in {said(beside.other['ids'].usual)}, {beside.on}",
-            "this node gives the account no range of ids for its containers: --fakeroot and builds fail",
-            "compare /etc/subuid and /etc/subgid with another node; apptainer_subid_users, playbooks/site.yml",
-        )
+        return of_ids(own, beside)
     if beside.split:
         return undecided(beside, "compare both: apptainer --version, /etc/subuid; playbooks/site.yml on both")
     return passed(f"{own['version']}, {own['mode']}")
 
 
+def of_ids(own: dict[str, Any], beside: Beside) -> Finding:
+    """Return the finding of a node that gives the account other ids than most, or cannot give them."""
+    if beside.other.keys() & {*MAPPING}:
+        names = [name for name in MAPPING if name in beside.other]
+        return failed(
+            ", ".join(f"{name}: {own[name]}" for name in names),
+            ", ".join(f"{name}: {beside.other[name].usual}" for name in names) + f", {beside.on}",
+            f"{names[0]} lost its rights on this node, or is not installed: --fakeroot and builds fail",
+            "apt-get install --reinstall uidmap (dnf reinstall shadow-utils); ls -l and getcap of both",
+        )
+    if "ranges" in beside.other and "ids" not in beside.other:
+        return failed(
+            f"ranges of the account: {own['ranges']}",
+            f"{beside.other['ranges'].usual}, {beside.on}",
+            "this node gives the account another number of ids, or ids of another account: --fakeroot and builds fail",
+            "compare /etc/subuid and /etc/subgid with another node; apptainer_subid_users, playbooks/site.yml",
+        )
+    return failed(
+        f"the account is in {said(own['ids'])}",
+        f"in {said(beside.other['ids'].usual)}, {beside.on}",
+        "this node gives the account no range of ids for its containers: --fakeroot and builds fail",
+        "compare /etc/subuid and /etc/subgid with another node; apptainer_subid_users, playbooks/site.yml",
+    )
+
+
 def compared(seen: Any) -> dict[str, Any]:
-    """Return version, mode, and which files of ranges name the account; older results do not say."""
-    return {"version": seen["version"], "mode": seen["mode"], "ids": tuple(seen.get("subids", ()))}
+    """Return version, mode, the account's ranges of ids and what writes them; older results do not say all."""
+    known = {"version": seen["version"], "mode": seen["mode"], "ids": tuple(seen.get("subids", ()))}
+    ranges = "; ".join(f"/etc/{name} {found}" for name, found in (seen.get("ranges") or {}).items())
+    return {**known, **({"ranges": ranges} if "ranges" in seen else {}), **(seen.get("mapping") or {})}
 
 
 def said(names: tuple[str, ...]) -> str:

@@ -22,7 +22,11 @@ CHECK = Check(
 )
 
 
-PROGRAMS = ("enroot-aufs2ovlfs", "enroot-mksquashovlfs")
+# What enroot+caps gives them, by its number in linux/capability.h; they raise it themselves, without an effective bit.
+PROGRAMS = {
+    "enroot-aufs2ovlfs": {"cap_sys_admin": 21, "cap_mknod": 27},
+    "enroot-mksquashovlfs": {"cap_sys_admin": 21},
+}
 
 
 def observe(node: Node) -> Any:
@@ -43,7 +47,7 @@ def observe(node: Node) -> Any:
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """Both have some."""
+    """Both have what they need."""
     if "enroot" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name enroot")
     if observed.get("locked"):
@@ -60,9 +64,18 @@ def judge(observed: Any, context: Context) -> Finding:
             "a mount with nosuid holds enroot's helpers: the capabilities of their files are void",
             f"findmnt {observed['nosuid'][0]}; mount -o remount,suid; correct fstab",
         )
-    # VFS_CAP_REVISION_2 or 3, little endian, with or without the effective bit (linux/capability.h).
-    bad = [name for name in PROGRAMS if not re.fullmatch("0[01]00000[23][0-9a-f]+", observed[name])]
+    bad = {name: lack for name in PROGRAMS if (lack := lacking(name, observed[name]))}
     if bad:
-        said = "; ".join(f"{name}: {observed[name] or 'none'}" for name in bad)
-        return failed(said, "file capabilities on both")
+        wanted = "; ".join(f"{name} {','.join(PROGRAMS[name])}" for name in bad)
+        return failed("; ".join(f"{name}: {lack}" for name, lack in bad.items()), f"file capabilities: {wanted}")
     return passed("both have them")
+
+
+def lacking(name: str, attribute: str) -> str:
+    """Return what is wrong with a program's attribute, '' for nothing."""
+    # VFS_CAP_REVISION_2 or 3 with or without the effective bit, then what is permitted, little endian.
+    if not re.fullmatch("0[01]00000[23][0-9a-f]{8,}", attribute):
+        return attribute or "none"
+    permitted = int.from_bytes(bytes.fromhex(attribute[8:16]), "little")
+    away = [capability for capability, bit in PROGRAMS[name].items() if not permitted >> bit & 1]
+    return f"some, and not {', '.join(away)}" if away else ""

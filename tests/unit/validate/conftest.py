@@ -101,8 +101,8 @@ GOOD: dict[str, Any] = {
     "N-07": {"/etc/enroot/enroot.conf": "0123456789abcdef 0644"},
     "N-08": {"code": 0, "stdout": "", "stderr": "", "limit": 95_000},
     "N-09": {
-        "enroot-aufs2ovlfs": "0100000202002000",
-        "enroot-mksquashovlfs": "0100000202002000",
+        "enroot-aufs2ovlfs": "0100000200002008000000000000000000000000",
+        "enroot-mksquashovlfs": "0100000200002000000000000000000000000000",
         "nosuid": [],
         "locked": False,
     },

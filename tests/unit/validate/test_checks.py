@@ -198,8 +198,11 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-08", changed("N-08", limit=0), FAIL, "max_user_namespaces"),
     ("N-08", changed("N-08", code=None), FAIL, "hangs"),
     ("N-08", changed("N-08", code=1, stderr="unshare: unshare failed: Operation not permitted"), FAIL, "not permitted"),
-    ("N-09", {"enroot-aufs2ovlfs": "", "enroot-mksquashovlfs": "0100000202002000"}, FAIL, "aufs2ovlfs: none"),
-    ("N-09", {"enroot-aufs2ovlfs": "0100000202002000", "enroot-mksquashovlfs": "0100000202002000"}, PASS, "both"),
+    ("N-09", changed("N-09", **{"enroot-aufs2ovlfs": ""}), FAIL, "aufs2ovlfs: none"),
+    ("N-09", changed("N-09", **{"enroot-aufs2ovlfs": "0000000300002008"}), PASS, "both"),
+    # cap_net_raw=ep, and cap_sys_admin alone for the one that makes device files too.
+    ("N-09", changed("N-09", **{"enroot-mksquashovlfs": "0100000200200000" + 24 * "0"}), FAIL, "not cap_sys_admin"),
+    ("N-09", changed("N-09", **{"enroot-aufs2ovlfs": "0100000200002000" + 24 * "0"}), FAIL, "and not cap_mknod"),
     ("N-09", changed("N-09", locked=True), FAIL, "NoNewPrivileges=yes in slurmd's unit"),
     ("N-09", changed("N-09", nosuid=["/usr"]), FAIL, "/usr is mounted nosuid"),
     ("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "type": "lustre"}}, FAIL, "nodes share"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pwd
 import subprocess
 from dataclasses import replace
 
@@ -252,7 +253,10 @@ def test_pairs_are_judged_among_all_pairs():
     assert SHARE * usual([fast, fast, SLOW]) > SLOW["busbw"] and usual([]) == 0.0
 
 
-APPTAINER = {"version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": ""}
+APPTAINER = {
+    "version": "apptainer version 1.4.5", "mode": "userns", "subids": ["subuid", "subgid"], "problem": "",
+    "ranges": {"subuid": "65536 ids", "subgid": "65536 ids"}, "mapping": {"newuidmap": "setuid", "newgidmap": "setuid"},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -265,6 +269,13 @@ APPTAINER = {"version": "apptainer version 1.4.5", "mode": "userns", "subids": [
         ({"mode": "suid"}, FAIL, "userns, as on 9 nodes"),
         ({"version": "apptainer version 1.3.0"}, FAIL, "1.4.5, userns, as on 9 nodes"),
         ({"subids": ["subgid"]}, FAIL, "in /etc/subuid and /etc/subgid, as on 9 nodes"),
+        (
+            {"subids": ["subgid"], "ranges": {"subgid": "65536 ids"}},
+            FAIL,
+            "in /etc/subuid and /etc/subgid, as on 9 nodes",
+        ),
+        ({"ranges": {"subuid": "1 ids", "subgid": "65536 ids"}}, FAIL, "/etc/subuid 1 ids; /etc/subgid 65536 ids"),
+        ({"mapping": {"newuidmap": "neither", "newgidmap": "setuid"}}, FAIL, "newuidmap lost its rights"),
     ],
 )
 def test_apptainer_starts_and_is_as_on_the_other_nodes(changes, status, words):
@@ -273,6 +284,20 @@ def test_apptainer_starts_and_is_as_on_the_other_nodes(changes, status, words):
     fleet = {**{f"n{number}": APPTAINER for number in range(9)}, "gpu001": observed}
     finding = judge("A-06", observed, fleet=fleet, settings=EVERYTHING)
     assert finding.status == status and words in f"{finding.observed} {finding.expected} {finding.cause}"
+
+
+def test_the_accounts_range_of_ids_is_counted_and_compared_with_those_of_others(tmp_path):
+    name = pwd.getpwuid(os.getuid()).pw_name
+    given = a_06_apptainer.given
+    assert given(f"# x:1:2\n{name}:100000:65536\nother:165536:65536\n") == "65536 ids"
+    assert given(f"{name}:100000:1\nother:100000:65536\n") == "1 ids, shared with another account"
+    assert given(f"{os.getuid()}:5:10\n{name}:20:10\nbroken\n") == "20 ids"
+    assert given("other:1:2\n") == ""
+    (tmp_path / "newuidmap").touch(mode=0o755)
+    assert a_06_apptainer.raised(str(tmp_path / "newuidmap")).startswith("neither")
+    (tmp_path / "newuidmap").chmod(0o4755)
+    assert a_06_apptainer.raised(str(tmp_path / "newuidmap")).startswith("setuid")
+    assert a_06_apptainer.raised("") == "missing"
 
 
 def test_results_of_apptainer_without_its_start_are_still_judged():
