@@ -25,7 +25,9 @@ RESTART = "systemctl cat slurmd, beside that of another node; systemctl restart 
 
 
 # Below these, programs of any kind break; an image has tens of GiB.
-FILES, FILE_SIZE = 1024, 2**36
+FILES, FILE_SIZE, PROCESSES = 1024, 2**36, 1024
+# What ranks, their threads and the workers that load data come to on a node with GPUs.
+PROCESSES_BY_GPUS = 4096
 PROPAGATED = (
     "the limit was propagated from the submit host: its soft limit is low, and slurmd's own is not",
     "PropagateResourceLimitsExcept={} in slurm.conf, scontrol reconfigure; or raise it there: /etc/security/limits.d",
@@ -49,15 +51,23 @@ def judge(observed: Any, context: Context) -> Finding:
     hard = observed.get("hard") or {}
     if not 0 <= observed["nofile"] <= 2**26:
         return failed(said, expected)
-    for name, least, what in (("nofile", FILES, "open files"), ("fsize", FILE_SIZE, "bytes in a file")):
+    # Without GPUs and RDMA nothing locks memory.
+    needed = context.profile.expect.get("memory_lock", "unlimited" if "gpus" in context.profile.has else "any")
+    computes = needed == "unlimited"
+    floors: list[tuple[str, float, str]] = [
+        ("nofile", FILES, "open files"), ("fsize", FILE_SIZE, "bytes in a file"),
+        ("nproc", PROCESSES_BY_GPUS if computes else PROCESSES, "processes of the account"),
+    ]  # fmt: skip
+    # CUDA maps the memory of all GPUs and of the host at once.
+    floors += [("as", float("inf"), "bytes of address space")] if computes else []
+    for name, least, what in floors:
         limit = observed.get(name, INFINITE)
         if limit != INFINITE and limit < least:
             most = hard.get(name, limit)
             words = propagated(name, most == INFINITE or most >= least)
-            return failed(f"at most {limit} {what}", f"at least {least}", *words)
-    # Without GPUs and RDMA nothing locks memory.
-    needed = context.profile.expect.get("memory_lock", "unlimited" if "gpus" in context.profile.has else "any")
-    if needed == "unlimited" and observed["memlock"] != INFINITE:
+            wanted = "unlimited" if least == float("inf") else f"at least {least:.0f}"
+            return failed(f"at most {limit} {what}", wanted, *words)
+    if computes and observed["memlock"] != INFINITE:
         return failed(said, expected, *(propagated("memlock", True) if hard.get("memlock") == INFINITE else ()))
     beside = compare(context.fleet, compared(observed), compared)
     names = list(beside.other)
@@ -88,7 +98,8 @@ def propagated(name: str, allowed: bool) -> tuple[str, str]:
         return PROPAGATED[0], PROPAGATED[1].format(name.upper())
     unit = f"Limit{name.upper()}"
     return (
-        f"slurmd runs with a low limit: {unit} of its unit, or the shell from which it was started",
+        f"slurmd runs with a low limit: {unit} of its unit, or the shell from which it was started"
+        + ", or VSizeFactor of slurm.conf" * (name == "as"),
         f"systemctl show slurmd -p {unit}; systemctl edit slurmd: {unit}=; then systemctl restart slurmd",
     )
 

@@ -67,10 +67,19 @@ def judge(observed: Any, context: Context) -> Finding:
         elif seen["mode"] & mode & 0o006 != mode & 0o006 and name != "ptmx":
             problems.append(f"{path} has the mode {seen['mode']:04o}")
             fixes.append(f"chmod 0666 {path}")
-        needed = needed or (len(problems) > before and name not in OPTIONAL)
+        wanted = name not in OPTIONAL or (name == "fuse" and mounts_by_fuse(context))
+        needed = needed or (len(problems) > before and wanted)
     if not problems:
         return passed("as they should be")
     said, expected = "; ".join(problems), "character devices, open to users"
     if not needed:
         return warned(said, expected, f"{problems[0]}: programs that open it fail", "; ".join(fixes))
+    if said.startswith("/dev/fuse"):
+        return failed(said, expected, f"{problems[0]}: apptainer mounts images by it", "; ".join(fixes))
     return failed(said, expected, f"{problems[0]}: nearly every program of a job opens it", "; ".join(fixes))
+
+
+def mounts_by_fuse(context: Context) -> bool:
+    """Return whether apptainer does not start here: where the kernel mounts its images, it does without."""
+    seen = context.others.get("A-06") or {}
+    return "apptainer" in context.settings["runtimes"] and bool(seen.get("problem"))

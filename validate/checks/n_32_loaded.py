@@ -27,7 +27,11 @@ ENROOT = ("/etc/enroot", "/etc/enroot/enroot.conf", "/etc/enroot/hooks.d", "/etc
           "/etc/enroot/mounts.d", "/usr/lib/enroot")  # fmt: skip
 SLURM = ("slurm.conf", "plugstack.conf", "plugstack.conf.d", "cgroup.conf", "gres.conf", "prolog.d", "epilog.d")
 SCRIPTS = r"^\s*(?:Prolog|Epilog|TaskProlog|TaskEpilog|HealthCheckProgram|RebootProgram)\s*=\s*(\S+)"
-OTHERS = ("/etc/ld.so.preload", "/etc/docker/daemon.json", "/etc/apptainer/apptainer.conf", "/etc/cdi")
+OTHERS = (
+    "/etc/ld.so.preload", "/etc/docker/daemon.json", "/etc/apptainer/apptainer.conf", "/etc/cdi", "/usr/bin/enroot",
+    "/etc/systemd/system/slurmd.service.d", "/etc/systemd/system/slurmd.service", "/etc/munge", "/var/lib/munge",
+)  # fmt: skip
+KEY = "/etc/munge/munge.key"
 
 
 def observe(node: Node) -> Any:
@@ -35,7 +39,7 @@ def observe(node: Node) -> Any:
     config = reading.slurm_conf(node)
     text = node.read(config) or ""
     directory = str(Path(config).parent)
-    names = [*ENROOT, *OTHERS, *(f"{directory}/{name}" for name in SLURM)]
+    names = [*ENROOT, *OTHERS, KEY, *(f"{directory}/{name}" for name in SLURM)]
     names += [str(Path(directory, name)) for name in re.findall(SCRIPTS, text, re.IGNORECASE | re.MULTILINE)]
     names += re.findall(r"^\s*PluginDir\s*=\s*([^\s:]+)", text, re.IGNORECASE | re.MULTILINE)
     for line in reading.plugstack(node)["pyxis"]:
@@ -47,7 +51,16 @@ def observe(node: Node) -> Any:
         for path in [name, *parents(name)]:
             if path not in found and (seen := open_to(node, path)):
                 found[path] = seen
-    return {"open": found}
+    return {"open": found, "secrets": [KEY] if readable(node, KEY) else []}
+
+
+def readable(node: Node, name: str) -> bool:
+    """Return whether everybody may read a file, as this account can."""
+    try:
+        mode = node.path(name).stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & 0o004) and os.getuid() != 0 and not node.problem(name)
 
 
 def parents(name: str) -> list[str]:
@@ -76,6 +89,15 @@ def open_to(node: Node, name: str) -> dict[str, Any] | None:
 def judge(observed: Any, context: Context) -> Finding:
     """There is nothing of the kind."""
     opened = dict(observed["open"])
+    secrets = " ".join(observed.get("secrets") or ())
+    if secrets:
+        return failed(
+            "; ".join([f"{secrets} can be read by everybody", *(f"{name} can be written" for name in opened)]),
+            "readable for munge alone",
+            f"users may read {secrets}, with which they can be anybody for Slurm on every node",
+            f"chown munge: {secrets}; chmod 0400 {secrets}; chmod 0700 {Path(secrets).parent}; then a new key on all "
+            "nodes (mungekey --create), because this one may have been copied",
+        )
     if not opened:
         return passed("nothing else is")
     said = [f"{name} has the mode {seen['mode']}" + f" and is user {seen['owner']}'s" * bool(seen["owner"])

@@ -344,7 +344,7 @@ def fleet(check: str, count: int = 9) -> dict[str, Any]:
         ("N-03", changed("N-03", nvidia=with_number("nvidia1", "195:9")), "nvidia1 is 195:9"),
         ("N-22", {"memlock": -1, "nofile": 1024}, "nofile 20000, as on 9 nodes"),
         ("N-22", changed("N-22", fsize=2**20), "at most 1048576 bytes in a file"),
-        ("N-22", changed("N-22", nproc=100), "nproc 256000, the median of 10 nodes"),
+        ("N-22", changed("N-22", nproc=2000), "nproc 256000, the median of 10 nodes"),
         ("C-10", {"home": NO_HOME}, "No such file or directory on / (ext4)"),
         ("C-10", {"home": GOOD["C-10"]["home"] | {"access": "ro"}}, "home rw, as on 9 nodes"),
         (
@@ -1264,6 +1264,24 @@ def test_a_soft_limit_below_a_hard_one_came_with_the_job():
     assert judge("N-22", changed("N-22", fsize=2**40)).status == PASS
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        ("simulated", {"nproc": 4000}, ""),
+        ("simulated", {"nproc": 1000}, "PropagateResourceLimitsExcept=NPROC"),
+        ("simulated", {"as": 2**34}, ""),
+        ("nvidia_h100", {"nproc": 4000}, "PropagateResourceLimitsExcept=NPROC"),
+        ("nvidia_h100", {"as": 2**40}, "PropagateResourceLimitsExcept=AS"),
+        ("nvidia_h100", {"as": 2**40, "hard": {"as": 2**40}}, "systemctl show slurmd -p LimitAS"),
+        ("nvidia_h100", {}, ""),
+    ],
+)
+def test_a_low_limit_that_came_with_every_job_needs_no_other_node(kind, changes, words):
+    observed = changed("N-22", **changes)
+    finding = judge("N-22", observed, kind, fleet=dict.fromkeys("abc", observed))
+    assert finding.status == (FAIL if words else PASS) and words in finding.fix
+
+
 def test_what_runs_and_starts_at_no_boot_is_found_beside_the_others(monkeypatch):
     answers = {"slurmd": ("disabled", "active"), "docker": ("enabled", "active")}
 
@@ -1361,13 +1379,45 @@ def test_what_users_may_change_of_what_root_loads_is_found(tmp_path):
         write(tmp_path, f"etc/enroot/{name}", "", 0o755)
     (tmp_path / "etc/enroot/environ.d").mkdir()
     (tmp_path / "etc/enroot/environ.d/masked.env").symlink_to("/dev/null")
-    assert n_32_loaded.observe(Node(root=str(tmp_path))) == {"open": {}}
+    assert n_32_loaded.observe(Node(root=str(tmp_path))) == {"open": {}, "secrets": []}
     (tmp_path / "etc/enroot/hooks.d").chmod(0o1777)
     (tmp_path / "etc/enroot/hooks.d/60-b.sh").chmod(0o757)
     found = n_32_loaded.observe(Node(root=str(tmp_path)))
     assert set(found["open"]) == {"/etc/enroot/hooks.d", "/etc/enroot/hooks.d/60-b.sh"}
     finding = judge("N-32", found)
     assert finding.fix.startswith("chmod go-w /etc/enroot/hooks.d /etc/enroot/hooks.d/60-b.sh; look")
+
+
+def test_a_key_that_users_can_read_is_found(tmp_path):
+    write(tmp_path, "etc/munge/munge.key", "x", 0o444)
+    node = f"n_32_loaded.observe(Node(root={str(tmp_path)!r}))"
+    for mode, secrets in ((0o700, []), (0o777, ["/etc/munge/munge.key"])):
+        (tmp_path / "etc/munge").chmod(mode)
+        seen = in_another_account(node, tmp_path / "etc")
+        assert seen["secrets"] == secrets and ("/etc/munge" in seen["open"]) == (mode == 0o777)
+    finding = judge("N-32", seen)
+    assert finding.status == FAIL and "users may read /etc/munge/munge.key" in finding.cause
+    assert "chmod 0400 /etc/munge/munge.key; chmod 0700 /etc/munge;" in finding.fix
+    (tmp_path / "etc/munge/munge.key").chmod(0o400)
+    finding = judge("N-32", in_another_account(node, tmp_path / "etc"))
+    assert finding.status == FAIL and finding.fix.startswith("chmod go-w /etc/munge;")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem", "status"),
+    [
+        ({"runtimes": ["enroot", "apptainer"]}, "FATAL: no fuse", FAIL),
+        ({"runtimes": ["enroot", "apptainer"]}, "", WARN),
+        ({}, "FATAL: no fuse", WARN),
+    ],
+)
+def test_fuse_is_needed_where_apptainer_does_not_start(settings, problem, status):
+    observed = changed("N-31", fuse={"number": [10, 229], "mode": 0o600})
+    finding = judge("N-31", observed, others={"A-06": {"problem": problem}}, settings=settings)
+    assert finding.status == status and "chmod 0666 /dev/fuse" in finding.fix
+    # A kernel may be without it.
+    missing = changed("N-31", fuse={"problem": "No such file or directory"})
+    assert judge("N-31", missing, others={"A-06": {"problem": problem}}, settings=settings).status == PASS
 
 
 def test_what_a_drop_in_of_slurmd_takes_away_is_named(monkeypatch):
