@@ -6,6 +6,7 @@ import glob
 import os
 import pwd
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,28 @@ def existing(path: str) -> str:
         place = place.parent
     return str(place.resolve())
 
+
+
+def place_of(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
+    """Return a path with the mount that holds it, and where links lead it, be that there or not."""
+    real = os.path.realpath(path)
+    mount = mount_of(existing(real), table)
+    return {
+        "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": real,
+        "there": os.path.exists(real),  # noqa: PTH110
+    }  # fmt: skip
+
+
+def write(path: str) -> dict[str, Any]:
+    """Return why a file cannot be written there, '' where it can, and which directory is in the way."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".slipway-validate-") as stream:
+            stream.write(b"x" * 4096)
+            stream.flush()
+    except OSError as error:
+        return {"write": str(error.strerror), "obstacle": obstacle(path)}
+    return {"write": ""}
 
 
 def obstacle(path: str) -> dict[str, Any]:

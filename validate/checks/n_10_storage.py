@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ CONFIGURATION = "/etc/enroot/enroot.conf"
 # Users write below these nowhere: a directory that is missing there was to be made for them.
 OF_ROOT = ("/", "/run", "/var", "/var/lib", "/var/cache", "/opt", "/srv", "/mnt", "/home")
 MAKE = (
-    "systemctl restart slipway-storage slurmd; systemd-tmpfiles --create --prefix={}; "
+    "systemctl restart slipway-storage{}; systemd-tmpfiles --create --prefix={}; "
     "then playbooks/site.yml, which makes the directories and what makes them at boot"
 )
 LOCAL = ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis")
@@ -47,19 +46,19 @@ def observe(node: Node) -> Any:
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
     for key, path in reading.enroot_paths(node).items():
-        found[key] = {**place_of(path, table), **write(path)}
+        found[key] = {**reading.place_of(path, table), **reading.write(path)}
         # A prolog may give each job on each node a directory of its own.
         if not (key == "ENROOT_TEMP_PATH" and os.environ.get("TMPDIR")):
             found[key]["shape"] = shape(path, node.name)
     for key, path in COMMON.items():
-        found[key] = {**place_of(path, table), **write(path), "mode": mode(path)}
+        found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
     for line in reading.plugstack(node)["pyxis"]:
         given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
         runtime = given[0] if given else "/run/pyxis"
         # slurmd makes the last component alone, as root.
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
         there = os.path.isdir(parent)  # noqa: PTH112
-        found["pyxis"] = {**place_of(runtime, table), "write": ""}
+        found["pyxis"] = {**reading.place_of(runtime, table), "write": ""}
         if not there:
             at = reading.obstacle(os.path.realpath(runtime))
             problem = f"{parent} is missing" if at["enters"] else f"{parent} is not reached"
@@ -67,16 +66,6 @@ def observe(node: Node) -> Any:
     configuration = {"file": CONFIGURATION, "problem": node.problem(CONFIGURATION)}
     configuration["closed"] = reading.closed(node, f"{CONFIGURATION}.d")
     return {**found, "configuration": configuration}
-
-
-def place_of(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
-    """Return a path with the mount that holds it, and where links lead it, be that there or not."""
-    real = os.path.realpath(path)
-    mount = reading.mount_of(reading.existing(real), table)
-    return {
-        "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": real,
-        "there": os.path.exists(real),  # noqa: PTH110
-    }  # fmt: skip
 
 
 def shape(path: str, name: str) -> str:
@@ -92,18 +81,6 @@ def mode(path: str) -> int:
         return Path(path).stat().st_mode & 0o7777
     except OSError:
         return 0
-
-
-def write(path: str) -> dict[str, Any]:
-    """Return why a file cannot be written there, '' where it can, and which directory is in the way."""
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path, prefix=".slipway-validate-") as stream:
-            stream.write(b"x" * 4096)
-            stream.flush()
-    except OSError as error:
-        return {"write": str(error.strerror), "obstacle": reading.obstacle(path)}
-    return {"write": ""}
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -218,18 +195,22 @@ def way_in(place: Mapping[str, Any], at: Mapping[str, Any], alike: bool) -> tupl
     if at["enters"] and within(path, at["path"]) and (not parent or at["path"] in OF_ROOT or (mounted and at["empty"])):
         rest = path[len(at["path"].rstrip("/")) + 1 :]
         empty = mounted and at["empty"]
-        return missing(f"{at['path'].rstrip('/')}/{rest.partition('/')[0]}", at["path"] if empty else "")
-    mode = "1777" if parent and place["write"] == CLOSED else "a+rx"
+        first = f"{at['path'].rstrip('/')}/{rest.partition('/')[0]}"
+        return missing(first, at["path"] if empty else "", place["write"] != CLOSED)
+    mode = "1777" if parent and place["write"] == CLOSED and at["path"] not in OF_ROOT else "a+rx"
     return (
         f"the directory {at['path']} above it is not open to users",
         f"chmod {mode} {at['path']}; then playbooks/site.yml, which sets it for good",
     )
 
 
-def missing(path: str, empty: str = "") -> tuple[str, str]:
-    """Return cause and fix of a directory that is not there; ``empty`` is the mount that has nothing in it."""
+def missing(path: str, empty: str = "", slurmd: bool = False) -> tuple[str, str]:
+    """Return cause and fix of a directory that is not there.
+
+    ``empty`` is the mount that has nothing in it; ``slurmd`` has to be started again where its plugin makes a part.
+    """
     why = f"{empty} is mounted and empty, as after it was formatted" if empty else "what makes it at boot did not run"
-    return f"{path} is missing on this node: {why}, or it was removed", MAKE.format(path)
+    return f"{path} is missing on this node: {why}, or it was removed", MAKE.format(" slurmd" * slurmd, path)
 
 
 def mounting(point: str) -> str:
@@ -283,7 +264,7 @@ def mounted_otherwise(places: Mapping[str, Any], beside: Beside, fleet: Mapping[
     # The same path that leads elsewhere: a link is missing, or another one.
     if place.get("path") == alike.get("path") and place.get("real") != alike.get("real"):
         if not place.get("there"):
-            return failed(said, expected, *missing(place["path"]))
+            return failed(said, expected, *missing(place["path"], slurmd=key == "pyxis"))
         return failed(
             said,
             expected,

@@ -81,5 +81,5 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def mounts_by_fuse(context: Context) -> bool:
     """Return whether apptainer does not start here: where the kernel mounts its images, it does without."""
-    seen = context.others.get("A-06") or {}
-    return "apptainer" in context.settings["runtimes"] and bool(seen.get("problem"))
+    seen = context.others.get("A-06")
+    return "apptainer" in context.settings["runtimes"] and isinstance(seen, dict) and bool(seen.get("problem"))

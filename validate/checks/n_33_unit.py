@@ -98,7 +98,9 @@ def judge(observed: Any, context: Context) -> Finding:
 def harm(observed: Mapping[str, str], storage: Any) -> dict[str, str]:
     """Return name -> what jobs lose, of the settings that harm by what they name."""
     found = {}
-    places = {key: place for key, place in (storage or {}).items() if "mount" in place}
+    # What another check observed may be anything.
+    observed_places = storage.items() if isinstance(storage, dict) else ()
+    places = {key: place for key, place in observed_places if isinstance(place, dict) and "mount" in place}
     for name, (needed, lost) in HIDING.items():
         # Nothing of a site's temporary files need be executed.
         kept = [str(place.get("real") or place.get("path")) for key, place in places.items()

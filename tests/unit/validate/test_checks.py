@@ -1066,7 +1066,7 @@ def test_the_directory_in_the_way_is_named_with_what_opens_it(tmp_path, mode, cl
     base = tmp_path / "data"
     base.mkdir(mode=mode)
     (base / "file").touch()
-    seen = in_another_account(f"n_10_storage.write({str(base / closed)!r})", tmp_path)
+    seen = in_another_account(f"n_10_storage.reading.write({str(base / closed)!r})", tmp_path)
     place = {**PATHS["ENROOT_DATA_PATH"], "path": str(base / closed), **seen}
     finding = judge("N-10", {**PATHS, "ENROOT_DATA_PATH": place})
     assert finding.status == FAIL and cause.format(base) in finding.cause
@@ -1094,14 +1094,14 @@ def in_another_account(expression: str, *entered: Path) -> Any:
 
 
 def test_an_empty_directory_in_the_way_is_a_disk_that_is_not_mounted(tmp_path):
-    seen = in_another_account(f"n_10_storage.write({str(tmp_path / 'x/user')!r})", tmp_path)
+    seen = in_another_account(f"n_10_storage.reading.write({str(tmp_path / 'x/user')!r})", tmp_path)
     finding = judge("N-10", {**PATHS, "ENROOT_DATA_PATH": {**PATHS["ENROOT_DATA_PATH"], "path": "/x", **seen}})
     assert finding.cause.startswith(f"a disk is not mounted: {tmp_path}") and f"mount {tmp_path}" in finding.fix
 
 
 def test_a_mount_that_is_empty_was_formatted_and_a_systems_directory_is_not_opened(tmp_path):
     (tmp_path / "lost+found").mkdir()
-    seen = in_another_account(f"n_10_storage.write({str(tmp_path / 'x/user')!r})", tmp_path)
+    seen = in_another_account(f"n_10_storage.reading.write({str(tmp_path / 'x/user')!r})", tmp_path)
     place = {**PATHS["ENROOT_DATA_PATH"], "path": f"{tmp_path}/x/user", "mount": str(tmp_path), **seen}
     finding = judge("N-10", {**PATHS, "ENROOT_DATA_PATH": place})
     assert f"{tmp_path}/x is missing on this node: {tmp_path} is mounted and empty" in finding.cause
@@ -1109,6 +1109,8 @@ def test_a_mount_that_is_empty_was_formatted_and_a_systems_directory_is_not_open
     place = {**place, "path": "/run/enroot", "mount": "/run", "obstacle": at}
     finding = judge("N-10", {**PATHS, "ENROOT_RUNTIME_PATH": place})
     assert finding.cause.startswith("/run/enroot is missing on this node") and "chmod" not in finding.fix
+    closed = {**place, "obstacle": {**at, "mode": "0700", "enters": False}}
+    assert judge("N-10", {**PATHS, "ENROOT_RUNTIME_PATH": closed}).fix.startswith("chmod a+rx /run;")
     # Nodes that have the same mount show that no disk is missing.
     at = {**at, "path": "/scratch/slipway", "empty": True}
     place = {**place, "path": "/scratch/slipway/data/user", "mount": "/scratch", "obstacle": at}
