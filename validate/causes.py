@@ -31,8 +31,8 @@ OUT_OF_MEMORY = Rule(
     "on the node: free -g; findmnt -T the containers' data path, where a tmpfs counts as memory; a smaller "
     "ENROOT_MAX_PROCESSORS lets unsquashfs take less",
 )
-# Bash 5.2's and slurmstepd's words (`child fork: %m`), and Python's. Not the bare "Resource temporarily unavailable":
-# munge's client says that of a socket that is busy.
+# Words of Bash 5.2 and Python 3.11 (recorded), and of slurmstepd (`child fork: %m`). Not the bare "Resource
+# temporarily unavailable": munge's client says that of a socket that is busy.
 NO_PROCESS = Rule(
     r"fork\b[^\n]*Resource temporarily unavailable|can't start new thread",
     "no process can be started any more: the account's limit of processes, slurmd's TasksMax, or the kernel's number "
@@ -289,11 +289,11 @@ LAUNCH = (
     TASK_PROLOG,
     NO_PROCESS,
     NO_QUOTA,
-    # `connect io: %m` of slurmstepd is the way back to srun; firewalld's refusal reads like that.
+    # After `connect io: ` of slurmstepd, which is the way back to srun; not recorded.
     Rule(
         r"No route to host",
-        "the network between this node and the submit host or the controller is broken, a firewall refuses it "
-        "(firewalld says it so), or Slurm has a wrong NodeAddr",
+        "the network between this node and the submit host or the controller is broken, a firewall refuses it, "
+        "or Slurm has a wrong NodeAddr",
         "ip route get the other's address, on both; scontrol show node: NodeAddr; firewall-cmd --list-all, or iptables "
         "-S, on both: slurmd's port 6818, and SrunPortRange on the submit host",
     ),
@@ -310,7 +310,7 @@ LAUNCH = (
         "findmnt -o TARGET,FSTYPE,OPTIONS /sys/fs/cgroup (rw); cat /proc/cgroups; systemctl show slurmd -p Delegate; "
         "journalctl -u slurmd -n 30; systemctl restart slurmd, and reboot where that does not help",
     ),
-    # slurmstepd's pam_ses.c; it names no module, and PAM's own words are in the log.
+    # Words of slurmstepd; which module refused is in the log.
     Rule(
         r"pam_(?:start|set_item \w+|setcred ESTABLISH|open_session): ([^\n]+)|(error in pam_setup)",
         "PAM refuses the account's session on this node, which UsePAM asks for: {0}",
@@ -370,6 +370,7 @@ LAUNCH = (
         "Slurm's plugin stack keeps every job from starting on this node: the plugin is missing, damaged, or another's",
         "playbooks/reconfigure.yml; journalctl -u slurmd -n 30",
     ),
+    # Words of libslurm; sites report them of an account that slurmctld does not know, which was not seen here.
     Rule(
         r"Error generating job credential",
         "slurmctld signs nothing for this account: the controller does not know it, or has no munge (slurm.key) itself",
@@ -410,7 +411,7 @@ LAUNCH = (
         "munge refuses: other key, or the clocks differ",
         "systemctl status munge; date on both hosts; sha256sum /etc/munge/munge.key as root",
     ),
-    # Slurm ends a connection without a word when it cannot read who asks.
+    # Words of libslurm; that munge is behind them is what sites report, and was not seen here.
     Rule(
         r"Zero Bytes were transmitted or received",
         "slurmd hung up without an answer: munge does not run here, or refuses (another key, another time)",

@@ -496,7 +496,7 @@ def test_docker_without_what_starts_containers_is_noticed_beside_other_nodes():
 
 
 def test_what_stands_behind_docker_is_read_from_systemd(tmp_path, monkeypatch):
-    """In the form of systemd 257 (fixtures/recorded); its Listen is that of systemctl's source."""
+    """In the form of systemd 257 (fixtures/recorded), but for Listen, which was not recorded by us."""
     text = (
         "Id=docker.service\nActiveState=active\nExecStart={ path=/usr/sbin/dockerd ; argv[]=/usr/sbin/dockerd -H fd:// "
         "--containerd=/run/containerd/containerd.sock $DOCKER_OPTS ; ignore_errors=no }\n\n"

@@ -128,7 +128,7 @@ LAUNCHES += [
 
 
 # The forms are those of slurmstepd, libslurm and cgroup_v2.so 24.11.5 and 22.05.8, read out of the programs, with the
-# C library's words for the error. Bash 5.2's were recorded, Python's are those of its source.
+# C library's words for the error put in by us. Bash 5.2's and Python 3.11's were recorded.
 LAUNCHES += [
     ("slurmstepd: error: child fork: Resource temporarily unavailable", "no process can be started"),
     ("/bin/bash: fork: retry: Resource temporarily unavailable", "no process can be started"),

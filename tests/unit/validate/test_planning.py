@@ -172,7 +172,7 @@ def test_a_drained_node_has_reason_user_and_time():
 
 @pytest.mark.parametrize("state", ["FAIL", "FAILING*", "IDLE+FAIL", "MIXED+CLOUD+FAIL", "ALLOCATED+FAIL*"])
 def test_a_node_that_an_admin_set_to_fail_takes_no_job_and_says_why(state):
-    """The first two as Slurm 22.05 and 24.11 say it alone, the others as scontrol adds it to the base state."""
+    """Words of libslurm 22.05 and 24.11; with which base state scontrol joins FAIL was not recorded."""
     entry = survey.roster(DRAINED.replace("IDLE+DRAIN", state))[0]
     assert (entry["unusable"], entry["reason"]) == ("failing", "disk is being changed")
 
