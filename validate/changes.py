@@ -14,7 +14,7 @@ from validate.catalogue import Entry
 from validate.model import ACCEPTED, PASS, SKIP, Context, Fleet, Profile, Verdict
 
 # Checks that compare a host with those of its kind, of what stays as it is while nobody changes it.
-COMPARED = ("N-03", "N-05", "N-06", "N-07", "N-10", "N-13", "N-22", "N-29", "N-30")
+COMPARED = ("N-03", "N-05", "N-06", "N-07", "N-10", "N-13", "N-22", "N-29", "N-30", "N-33")
 BEFORE = "before"
 
 

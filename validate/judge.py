@@ -35,6 +35,7 @@ SUBMITTING = ("H-01", "H-04", "H-03", "H-07")
 REASONS = {
     "down": "bring it back: scontrol show node {name}; systemctl status slurmd on it" + diagnosis.RESUME,
     "drained": "mend what the reason says (scontrol show node {name})" + diagnosis.RESUME,
+    "failing": "mend what the reason says (scontrol show node {name})" + diagnosis.RESUME,
     "invalid_reg": "on {name}: slurmd -C beside its line in slurm.conf, slurmd -G beside gres.conf; restart slurmd"
     + diagnosis.RESUME,
     "powered_down": "scontrol update nodename={name} state=power_up; the cloud's console where it does not come",
