@@ -124,7 +124,7 @@ def much(*chunks: list[str], takes: float = 0) -> dict[str, Any]:
     """An order whose every node answers with more than a pipe holds."""
     planted = f"import os, time\ndef observe(node):\n    time.sleep({takes})\n    return os.urandom(100_000).hex()\n"
     found = bundle.program(bundle.sources(bundle.PROBE, {"p_good": planted}), "validate.probe:main")
-    return {**order(*chunks, launch=10, seconds=20, takes=takes), "program": bundle.arguments(found)}
+    return {**order(*chunks, launch=30, seconds=30, takes=takes), "program": bundle.arguments(found)}
 
 
 def test_an_interrupt_takes_all_that_was_said_and_no_job_stays(slurm: Path):  # noqa: F811
@@ -219,7 +219,7 @@ def test_what_was_not_looked_at_afterwards_is_not_passed(monkeypatch, document, 
 
 def test_a_failing_scancel_is_said(slurm: Path):  # noqa: F811
     (slurm.parent / "bin/scancel").write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
-    events = carry_out(order(["gpu001"]))[0]
+    events = carry_out(order(["gpu001"], launch=30, seconds=30))[0]
     ear = listener.Listener(1, ["host"], lambda _text: None)
     assert ear.left("abcd") == "every job of the run was cancelled"
     for event in events:
@@ -236,7 +236,7 @@ def test_one_node_that_is_refused_costs_no_other_its_turn(slurm: Path):  # noqa:
         'case "$*" in *gpu005*) echo "salloc: error: Requested node configuration is not available" >&2; exit 1;; esac'
     )
     (programs / "salloc").write_text(salloc.replace('echo "salloc: Granted', f'{refused}\necho "salloc: Granted'))
-    events, hosts = carry_out(order(names))
+    events, hosts = carry_out(order(names, launch=30, seconds=30))
     assert [name for name in names if "P-01" in hosts[name]["checks"]] == [n for n in names if n != "gpu005"]
     assert [event["node"] for event in events if event["event"] == "refused"] == ["gpu005"]
     parts = [event["nodes"] for event in events if event["event"] == "allocated"]
@@ -245,9 +245,9 @@ def test_one_node_that_is_refused_costs_no_other_its_turn(slurm: Path):  # noqa:
 
 def test_an_allocation_does_not_wait_for_anothers_sample_before_its_own_group(slurm: Path):  # noqa: F811
     """Both are of one kind; the second one has its group while the first one samples, and then nothing to sample."""
-    wanted = order(["gpu001", "gpu002"], ["gpu003", "gpu004"], seconds=20)
+    wanted = order(["gpu001", "gpu002"], ["gpu003", "gpu004"], launch=30, seconds=30)
     (step,) = wanted["steps"]
-    slow = order(takes=4, seconds=20)
+    slow = order(takes=4, launch=30, seconds=30)
     steps = [
         step,
         {**slow["steps"][0], "step": "sample"},
