@@ -14,7 +14,9 @@ ARGUMENT_LIMIT = 131_000
 # All of them may take a quarter of the stack that the account is given (execve(2)), of which some have but 2 MiB.
 LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
-PROBE = ("model", "framing", "outputs", "probing", "reading", "kernel", "ranks", "groups", "nccl", "probe")
+PROBE = (
+    "model", "framing", "outputs", "probing", "reading", "slurm", "smi", "kernel", "ranks", "groups", "nccl", "probe",
+)  # fmt: skip
 LAUNCHER = ("framing", "outputs", "step", "allocation", "launcher")
 STEWARD = (*LAUNCHER, "slurm_text", "drain", "steward")
 # What is the collection's, under whose name it is imported there as well.

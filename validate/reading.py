@@ -1,8 +1,7 @@
-"""What several checks read from a node: mounts, Slurm's plugin stack, enroot's paths. Part of the probe."""
+"""What several checks read from a node: mounts, enroot's paths, units. Part of the probe."""
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import re
@@ -11,12 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validate.model import ERROR, Finding, failed
 from validate.probing import Node
 
 SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
-# Where commands look for slurm.conf.
-SLURM_DIRECTORIES = ("/etc/slurm", "/opt/slurm/etc", "/run/slurm/conf")
 ENROOT_KEYS = ("ENROOT_RUNTIME_PATH", "ENROOT_CACHE_PATH", "ENROOT_DATA_PATH", "ENROOT_TEMP_PATH")
 PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 # The home of an account that is to have none; '' where the account itself is not known.
@@ -28,15 +24,6 @@ ENROOT_DEFAULTS = {
     "ENROOT_DATA_PATH": "${XDG_DATA_HOME:-${HOME}/.local/share}/enroot",
     "ENROOT_TEMP_PATH": "${TMPDIR:-/tmp}",
 }
-
-
-# What nvidia-smi prints in the place of a value that the driver cannot read; [N/A] says that there is none.
-UNREAD = re.compile(r"Unknown Error|ERR!|requires reset|is lost", re.IGNORECASE)
-ABSENT = ("[N/A]", "N/A", "[Not Supported]", "[Not Available]", "[Insufficient Permissions]")
-LOST = (
-    "drain; dmesg -T | grep -i xid; power the node off and on, because a reboot may not bring it back; where it is "
-    "lost again: reseat or return it"
-)
 
 
 # Prints mountinfo's lines of / in a shell: an image may hold neither grep nor findmnt.
@@ -88,57 +75,6 @@ def root_of(text: str) -> str:
     return f"{mount['source']}:{mount['part']}"
 
 
-def listed_gpus(text: str) -> int:
-    """Return how many GPUs ``nvidia-smi -L`` lists."""
-    return len(re.findall(r"^GPU \d+:", text, re.MULTILINE))
-
-
-def slurm_setting(text: str, name: str) -> str:
-    """Return a value of ``scontrol show config``, '' where it is not there."""
-    found = re.search(rf"^{re.escape(name)}\s*=\s*(.*?)\s*$", text, re.MULTILINE)
-    return found.group(1) if found else ""
-
-
-def slurm_conf(node: Node) -> str:
-    """Return the slurm.conf that this host's commands read: given, built in, or fetched from the controller."""
-    given = os.environ.get("SLURM_CONF")
-    names = [given] if given else []
-    # /run/slurm/conf is where sackd and a configless slurmd keep what they fetched.
-    names += [f"{directory}/slurm.conf" for directory in SLURM_DIRECTORIES]
-    # Path.exists raises where a directory on the way is closed.
-    return next((name for name in names if os.path.exists(node.path(name))), names[0])  # noqa: PTH110
-
-
-def plugstack(node: Node) -> dict[str, Any]:
-    """Return Slurm's plugin stack as this account reads it: files with their problem, and the lines naming pyxis.
-
-    ``closed`` are directories of it that keep the account out: what is in them seems not to be there.
-    """
-    config = slurm_conf(node)
-    shut: list[str] = []
-    if not os.path.exists(node.path(config)):  # noqa: PTH110 - see slurm_conf
-        shut = [closed(node, name) for name in (*SLURM_DIRECTORIES, str(Path(config).parent))]
-    configured = re.search(r"^\s*PlugStackConfig\s*=\s*(\S+)", node.read(config) or "", re.IGNORECASE | re.MULTILINE)
-    main = configured.group(1) if configured else str(Path(config).parent / "plugstack.conf")
-    files: dict[str, str] = {}
-    lines: list[dict[str, Any]] = []
-    todo = [main]
-    while todo and len(files) < 50:
-        name = todo.pop(0)
-        if name in files:
-            continue
-        files[name] = node.problem(name)
-        for line in (node.read(name) or "").splitlines():
-            words = line.split("#")[0].split()
-            if words[:1] == ["include"] and len(words) > 1:
-                pattern = words[1] if words[1].startswith("/") else str(Path(name).parent / words[1])
-                todo += sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is absolute
-                shut.append(closed(node, str(Path(pattern).parent)))
-            elif len(words) > 1 and "pyxis" in words[1]:
-                lines.append({"file": name, "flag": words[0], "plugin": words[1], "arguments": words[2:]})
-    return {"main": main, "files": files, "pyxis": lines, "closed": sorted({name for name in shut if name})}
-
-
 def closed(node: Node, directory: str) -> str:
     """Return the first directory on the way to one, or that itself, that keeps this account out, '' for none."""
     for name in (*(str(parent) for parent in reversed(Path(directory).parents)), directory):
@@ -182,7 +118,6 @@ def existing(path: str) -> str:
     while not os.path.exists(place) and place != place.parent:  # noqa: PTH110 - see above
         place = place.parent
     return str(place.resolve())
-
 
 
 def place_of(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
@@ -233,50 +168,6 @@ def account(number: int) -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
-
-
-def csv(text: str) -> list[list[str]]:
-    """Return the fields of what nvidia-smi prints with ``--format=csv,noheader``."""
-    return [[field.strip() for field in line.split(",")] for line in text.splitlines() if line.strip()]
-
-
-def of_gpus(observed: Mapping[str, Any], fields: int) -> tuple[list[list[str]], Finding | None]:
-    """Return the lines of a query of nvidia-smi that begins with the index, and why they cannot be judged."""
-    rows = csv(observed["stdout"])
-    if observed["code"] != 0 or not rows or any(len(row) != fields or not row[0].isdigit() for row in rows):
-        said = (observed["stderr"] or observed["stdout"]).strip()[:200]
-        return rows, unlike(said or "nvidia-smi said nothing")
-    for row in rows:
-        word = next((value for value in row[1:] if UNREAD.search(value)), "")
-        if word:
-            return rows, unread(row[0], word)
-    return rows, None
-
-
-def unread(gpu: str, word: str) -> Finding:
-    """Return that the driver cannot read a GPU: ``word`` is what nvidia-smi prints in the place of a value."""
-    lost = "lost" in word.lower()
-    fix = f"drain; nvidia-smi --gpu-reset -i {gpu}, as root, when nothing uses it; where that fails: reboot"
-    return failed(
-        f"GPU {gpu}: {word}",
-        "a value for every GPU",
-        f"the driver cannot read GPU {gpu}" + ": it fell off the bus (Xid 79)" * lost,
-        LOST if lost else fix,
-    )
-
-
-def unlike(said: str) -> Finding:
-    """Return that nvidia-smi's answer is of no known form."""
-    cause = "nvidia-smi fails, or prints another form than the known ones"
-    return Finding(ERROR, said, "an observation", cause, "nvidia-smi -q on the node; keep the results file")
-
-
-def of_all(rows: Sequence[Any], gpus: int) -> Finding | None:
-    """Return that nvidia-smi did not answer for all GPUs: what is good on some of them says nothing of the others."""
-    if len(rows) == gpus:
-        return None
-    cause = "a GPU was lost since nvidia-smi listed them, or its answer was cut off"
-    return Finding(ERROR, f"{len(rows)} GPUs", f"an observation of {gpus} GPUs", cause, "nvidia-smi -L; run it again")
 
 
 def failed_units(node: Node) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from validate import kinds, plan, reading, results, session, survey
+from validate import kinds, plan, results, session, slurm, survey
 from validate.catalogue import Entry, chosen
 from validate.errors import CannotStart
 from validate.listener import Listener
@@ -91,8 +91,8 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
         raise CannotStart("no node is expected: the inventory's group compute and Slurm's list are both empty")
     config = answers["config"]["stdout"]
     cluster = {
-        "name": reading.slurm_setting(config, "ClusterName"),
-        "version": reading.slurm_setting(config, "SLURM_VERSION"),
+        "name": slurm.setting(config, "ClusterName"),
+        "version": slurm.setting(config, "SLURM_VERSION"),
         "only_in_slurm": [] if limit else more,
     }
     logins = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate import reading
+from validate import reading, smi
 from validate.model import Check, Context, Finding, errored, failed, passed, skipped
 from validate.probing import Node
 
@@ -44,7 +44,7 @@ def judge(observed: Any, context: Context) -> Finding:
         return errored("the image did not say what is mounted on /")
     if root == observed["root"]:
         return failed("the node's own system", "the image's", INSTEAD, FIX)
-    count = reading.listed_gpus(observed["stdout"])
+    count = smi.listed_gpus(observed["stdout"])
     if "nvidia" in context.profile.has:
         if count != context.slurm["gpus"]:
             return failed(f"{count} GPUs", f"{context.slurm['gpus']} GPUs")

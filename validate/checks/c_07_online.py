@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate import reading
+from validate import reading, smi
 from validate.model import Check, Context, Finding, errored, failed, passed, skipped
 from validate.probing import Node
 
@@ -57,7 +57,7 @@ def judge(observed: Any, context: Context) -> Finding:
             "the job ran on the node instead of in the image (pyxis#84)",
             "see C-01: playbooks/site.yml installs pyxis here, playbooks/reconfigure.yml has slurmd load it",
         )
-    count = reading.listed_gpus(observed["stdout"])
+    count = smi.listed_gpus(observed["stdout"])
     if "nvidia" in context.profile.has and count != context.slurm["gpus"]:
         return failed(f"{count} GPUs", f"{context.slurm['gpus']} GPUs")
     return passed(f"{observed['image']}, {count} GPUs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -39,7 +39,7 @@ def judge(observed: Any, context: Context) -> Finding:
         return skipped("validate_online_image names none")
     if observed["refused"]:
         return skipped("docker refuses this account, which D-01 judges")
-    count = reading.listed_gpus(observed["stdout"])
+    count = smi.listed_gpus(observed["stdout"])
     if count == context.slurm["gpus"]:
         return passed(f"{count} GPUs")
     return failed(f"{count} GPUs: {observed['stderr'].strip()[-300:]}", f"{context.slurm['gpus']} GPUs")

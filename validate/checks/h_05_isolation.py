@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, errored, failed, passed, warned
 from validate.probing import Node
 
@@ -32,7 +32,7 @@ CORES = "ConstrainCores"
 def observe(node: Node) -> Any:
     """Ask for Slurm's configuration."""
     text = node.run(["scontrol", "show", "config"], 8).stdout
-    return {name: reading.slurm_setting(text, name) for name in (*WANTED, CORES)}
+    return {name: slurm.setting(text, name) for name in (*WANTED, CORES)}
 
 
 def judge(observed: Any, context: Context) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
@@ -22,7 +22,7 @@ CHECK = Check(
 
 def observe(node: Node) -> Any:
     """Hash what the plugin stack names, and enroot's configuration."""
-    stack = reading.plugstack(node)
+    stack = slurm.plugstack(node)
     files = [*stack["files"], *(line["plugin"] for line in stack["pyxis"]), "/etc/enroot/enroot.conf"]
     found = {}
     for name in files:

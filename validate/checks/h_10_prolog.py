@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, errored, failed, passed
 from validate.probing import Node
 
@@ -36,8 +36,8 @@ def observe(node: Node) -> Any:
              f"SLURMD_NODENAME={node.name}"]  # fmt: skip
     found = {}
     for kind in ("Prolog", "Epilog"):
-        script = reading.slurm_setting(config, kind)
-        script = reading.slurm_setting(config, f"{kind}[0]") if script in ("", "(null)") else script
+        script = slurm.setting(config, kind)
+        script = slurm.setting(config, f"{kind}[0]") if script in ("", "(null)") else script
         if script in ("", "(null)"):
             continue
         began = time.monotonic()

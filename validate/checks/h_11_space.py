@@ -8,7 +8,7 @@ import pwd
 from pathlib import Path
 from typing import Any
 
-from validate import reading
+from validate import reading, slurm
 from validate.model import Check, Context, Finding, failed, passed, warned
 from validate.probing import Node
 
@@ -41,7 +41,7 @@ def observe(node: Node) -> Any:
         account, home = entry.pw_name, entry.pw_dir
     except KeyError:
         account, home = "", ""
-    state = reading.slurm_setting(node.run(["scontrol", "show", "config"], 8).stdout, STATE)
+    state = slurm.setting(node.run(["scontrol", "show", "config"], 8).stdout, STATE)
     found = {}
     for place in dict.fromkeys([*PLACES, state, home]):
         # A home whose server hangs would hang for this process too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, errored, failed, passed, skipped
 from validate.probing import Node
 
@@ -53,7 +53,7 @@ def observe(node: Node) -> Any:
         answer = json.loads(output.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         answer = None
-    confined = reading.slurm_setting(config, "ConstrainCores")
+    confined = slurm.setting(config, "ConstrainCores")
     return {"node": node.cores(), "answer": answer, "confined": confined, "said": output.stderr[-500:]}
 
 

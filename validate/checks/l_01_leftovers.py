@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from validate import reading
+from validate import reading, slurm
 from validate.model import Check, Context, Finding, errored, failed, over, passed, warned
 from validate.probing import Node
 
@@ -33,7 +33,7 @@ FORMAT = "{{.Name}} {{.Config.Image}} {{.HostConfig.RestartPolicy.Name}}"
 def observe(node: Node) -> Any:
     """List unpacked containers and images of this account, or with root of every one, and what docker runs."""
     places = [reading.enroot_paths(node)[key] for key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH")]
-    for line in reading.plugstack(node)["pyxis"][:1]:
+    for line in slurm.plugstack(node)["pyxis"][:1]:
         given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
         places.append(f"{given[0] if given else '/run/pyxis'}/{os.getuid()}")
     found = [name for place in dict.fromkeys(places) for name in listed(node, place)]

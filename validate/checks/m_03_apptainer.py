@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate import ranks, reading
+from validate import ranks, slurm
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -31,7 +31,7 @@ def observe(node: Node) -> Any:
     if not node.which("apptainer") or not image.startswith("/"):
         return {name: {"nodes": 0} for name in node.nodes}
     config = node.run(["scontrol", "show", "config"], 8).stdout
-    spool = re.sub(r"/?%[nh].*$", "", reading.slurm_setting(config, "SlurmdSpoolDir")) or "/var/spool/slurmd"
+    spool = re.sub(r"/?%[nh].*$", "", slurm.setting(config, "SlurmdSpoolDir")) or "/var/spool/slurmd"
     options = ["--overlap", f"--ntasks={each * len(node.nodes)}", f"--ntasks-per-node={each}", "--mpi=pmix"]
     words = ["apptainer", "--silent", "exec", "--bind", spool, image, *ranks.WORDS]
     output = node.srun(options, words, 120, nodes=node.nodes)

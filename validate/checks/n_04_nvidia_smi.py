@@ -6,7 +6,7 @@ import re
 import time
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, compare, failed, passed, skipped, warned
 from validate.probing import Node
 
@@ -39,7 +39,7 @@ TROUBLES = (
         "the nvidia module is not loaded, or does not answer",
         "modprobe nvidia; where there is none for this kernel: dkms status, uname -r; dmesg -T | grep -i nvrm",
     ),
-    (r"GPU is lost|Unable to determine the device handle", "a GPU fell off the bus (Xid 79)", reading.LOST),
+    (r"GPU is lost|Unable to determine the device handle", "a GPU fell off the bus (Xid 79)", smi.LOST),
     (
         r"No devices were found",
         "the driver is loaded and could not start any GPU",
@@ -102,11 +102,11 @@ def trouble(said: str, found: bool) -> tuple[str, str]:
 
 def listed(observed: Any, context: Context) -> Finding:
     """Return what is wrong with the list of GPUs, or that nothing is."""
-    gpus, lines = context.slurm["gpus"], reading.csv(observed["stdout"])
+    gpus, lines = context.slurm["gpus"], smi.csv(observed["stdout"])
     for row in lines:
-        word = next((value for value in row[1:] if reading.UNREAD.search(value)), "")
+        word = next((value for value in row[1:] if smi.UNREAD.search(value)), "")
         if word:
-            return reading.unread(row[0], word)
+            return smi.unread(row[0], word)
     rows = listing(observed)
     if len(rows) != gpus:
         return failed(
@@ -133,7 +133,7 @@ def listed(observed: Any, context: Context) -> Finding:
 
 def listing(seen: Any) -> list[list[str]]:
     """Return index, UUID and name of the GPUs that nvidia-smi lists."""
-    return [row for row in reading.csv(seen["stdout"]) if len(row) == 3 and row[1].startswith(("GPU-", "MIG-"))]
+    return [row for row in smi.csv(seen["stdout"]) if len(row) == 3 and row[1].startswith(("GPU-", "MIG-"))]
 
 
 def models(seen: Any) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
@@ -58,7 +58,7 @@ def observe(node: Node) -> Any:
         found[PROGRAM_FAILS] = f"{ended} {program.text[:200]}".strip()
     if broken:
         found[BROKEN] = broken
-    for line in reading.plugstack(node)["pyxis"]:
+    for line in slurm.plugstack(node)["pyxis"]:
         found["pyxis"] = str(node.path(line["plugin"]).resolve().parent.name)
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from validate import reading
+from validate import reading, slurm
 from validate.model import Beside, Check, Context, Finding, compare, errored, failed, passed, skipped, undecided
 from validate.probing import Node
 
@@ -52,7 +52,7 @@ def observe(node: Node) -> Any:
             found[key]["shape"] = shape(path, node.name)
     for key, path in COMMON.items():
         found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
-    for line in reading.plugstack(node)["pyxis"]:
+    for line in slurm.plugstack(node)["pyxis"]:
         given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
         runtime = given[0] if given else "/run/pyxis"
         # slurmd makes the last component alone, as root.

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from validate import reading
+from validate import reading, slurm
 from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -29,7 +29,7 @@ BIGGEST = 3
 
 def daemons(node: Node) -> list[str]:
     """Return the directories of slurmd and Docker, and those of Apptainer for this account."""
-    text = node.read(reading.slurm_conf(node)) or ""
+    text = node.read(slurm.conf(node)) or ""
     found = re.search(r"^\s*SlurmdSpoolDir\s*=\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
     spool = (found.group(1) if found else SPOOL).replace("%n", node.name).replace("%h", node.name)
     root = re.search(r'"data-root"\s*:\s*"([^"]+)"', node.read("/etc/docker/daemon.json") or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -30,7 +30,7 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """It is on for all."""
-    rows, problem = reading.of_gpus(observed, 2)
+    rows, problem = smi.of_gpus(observed, 2)
     if problem:
         return problem
     off = [row[0] for row in rows if row[1] == "Disabled"]
@@ -38,5 +38,5 @@ def judge(observed: Any, context: Context) -> Finding:
         return failed(f"off on GPU {', '.join(off)}", "Enabled on all")
     strange = [f"GPU {row[0]}: {row[1]}" for row in rows if row[1] != "Enabled"]
     if strange:
-        return reading.unlike("; ".join(strange))
-    return reading.of_all(rows, context.slurm["gpus"]) or passed("Enabled on all")
+        return smi.unlike("; ".join(strange))
+    return smi.of_all(rows, context.slurm["gpus"]) or passed("Enabled on all")

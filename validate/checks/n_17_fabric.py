@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -42,13 +42,13 @@ def judge(observed: Any, context: Context) -> Finding:
     """Completed and Success for every GPU."""
     states = [" / ".join(pair) for pair in observed["fabric"]]
     if observed["code"] != 0 or not states:
-        return reading.unlike(observed["stderr"].strip() or "nvidia-smi -q names no fabric")
-    broken = next((number for number, state in enumerate(states) if reading.UNREAD.search(state)), None)
+        return smi.unlike(observed["stderr"].strip() or "nvidia-smi -q names no fabric")
+    broken = next((number for number, state in enumerate(states) if smi.UNREAD.search(state)), None)
     if broken is not None:
-        return reading.unread(str(broken), states[broken])
+        return smi.unread(str(broken), states[broken])
     bad = sorted({state for state in states if state != "Completed / Success"})
     if bad:
         return failed(", ".join(bad), "Completed / Success")
     # Older results hold the first GPUs only.
-    fewer = reading.of_all(states, context.slurm["gpus"]) if observed.get("whole") else None
+    fewer = smi.of_all(states, context.slurm["gpus"]) if observed.get("whole") else None
     return fewer or passed(f"{len(states)} GPUs ready")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -33,8 +33,8 @@ def observe(node: Node) -> Any:
     if errors["code"] != 0 or remapped["code"] != 0:
         return errors if errors["code"] != 0 else remapped
     # A GPU that has none is not in it.
-    rows = {row[0]: row[1:] for row in reading.csv(remapped["stdout"]) if row}
-    joined = [[row[0], *row[2:], *rows.get(row[1], ["N/A", "N/A"])] for row in reading.csv(errors["stdout"]) if row[1:]]
+    rows = {row[0]: row[1:] for row in smi.csv(remapped["stdout"]) if row}
+    joined = [[row[0], *row[2:], *rows.get(row[1], ["N/A", "N/A"])] for row in smi.csv(errors["stdout"]) if row[1:]]
     return {**errors, "stdout": "".join(f"{', '.join(row)}\n" for row in joined)}
 
 
@@ -45,15 +45,15 @@ def ask(node: Node, query: str) -> dict[str, Any]:
 
 def judge(observed: Any, context: Context) -> Finding:
     """No uncorrected error, nothing pending, nothing failed; a GPU without the counter says N/A."""
-    rows, problem = reading.of_gpus(observed, 4)
+    rows, problem = smi.of_gpus(observed, 4)
     if problem:
         return problem
-    good = ("0", "No", *reading.ABSENT)
+    good = ("0", "No", *smi.ABSENT)
     bad = [row for row in rows if any(value not in good for value in row[1:])]
     strange = [row for row in bad if not all(value in (*good, "Yes") or value.isdigit() for value in row[1:])]
     if strange:
-        return reading.unlike(f"GPU {', '.join(strange[0])}")
+        return smi.unlike(f"GPU {', '.join(strange[0])}")
     if bad:
         said = "; ".join(f"GPU {row[0]}: {row[1]} uncorrected, pending {row[2]}, failure {row[3]}" for row in bad)
         return failed(said, "0 uncorrected, nothing pending or failed")
-    return reading.of_all(rows, context.slurm["gpus"]) or passed(f"{len(rows)} GPUs without an error")
+    return smi.of_all(rows, context.slurm["gpus"]) or passed(f"{len(rows)} GPUs without an error")

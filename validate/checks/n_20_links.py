@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -28,16 +28,16 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """Current equals maximum."""
-    rows, problem = reading.of_gpus(observed, 3)
+    rows, problem = smi.of_gpus(observed, 3)
     if problem:
         return problem
     # As in a virtual machine that has no PCIe link of its own.
-    if all(value in reading.ABSENT for row in rows for value in row[1:]):
+    if all(value in smi.ABSENT for row in rows for value in row[1:]):
         return skipped(f"the driver knows of no PCIe link here: {rows[0][1]}")
     strange = [row for row in rows if not all(value.isdigit() for value in row[1:])]
     if strange:
-        return reading.unlike(f"GPU {strange[0][0]}: {strange[0][1]} of {strange[0][2]} lanes")
+        return smi.unlike(f"GPU {strange[0][0]}: {strange[0][1]} of {strange[0][2]} lanes")
     narrow = [f"GPU {row[0]}: {row[1]} of {row[2]} lanes" for row in rows if row[1] != row[2]]
     if narrow:
         return failed("; ".join(narrow), "all lanes")
-    return reading.of_all(rows, context.slurm["gpus"]) or passed(f"{len(rows)} links")
+    return smi.of_all(rows, context.slurm["gpus"]) or passed(f"{len(rows)} links")

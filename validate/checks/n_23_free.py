@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from validate import reading
+from validate import smi
 from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
@@ -28,7 +28,7 @@ def observe(node: Node) -> Any:
     """Ask nvidia-smi for what is used, and by whom."""
     found = node.run(["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"], 8).record()
     asked = node.run(["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"], 8)
-    rows = [row for row in reading.csv(asked.stdout) if len(row) == 2 and row[0].isdigit()]
+    rows = [row for row in smi.csv(asked.stdout) if len(row) == 2 and row[0].isdigit()]
     return {**found, "holders": [holder(node, *row) for row in rows[:8]]}
 
 
@@ -46,18 +46,18 @@ def holder(node: Node, pid: str, used: str) -> dict[str, str]:
 
 def judge(observed: Any, context: Context) -> Finding:
     """Less than a GiB is in use on each, because the whole node is ours."""
-    rows, problem = reading.of_gpus(observed, 2)
+    rows, problem = smi.of_gpus(observed, 2)
     if problem:
         return problem
     # As where the GPU shares the memory of the node.
-    if all(row[1] in reading.ABSENT for row in rows):
+    if all(row[1] in smi.ABSENT for row in rows):
         return skipped(f"the driver does not tell how much memory is in use here: {rows[0][1]}")
     strange = [f"GPU {row[0]}: {row[1]}" for row in rows if not row[1].isdigit()]
     if strange:
-        return reading.unlike("; ".join(strange))
+        return smi.unlike("; ".join(strange))
     used = [f"GPU {row[0]}: {row[1]} MiB" for row in rows if int(row[1]) >= 1024]
     if not used:
-        return reading.of_all(rows, context.slurm["gpus"]) or passed("all free")
+        return smi.of_all(rows, context.slurm["gpus"]) or passed("all free")
     holders = observed.get("holders") or []
     said = [
         f"pid {seen['pid']} {seen['name']} of {seen['owner'] or 'somebody'} ({seen['used']} MiB)" for seen in holders

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import Any
 
-from validate import reading
+from validate import reading, slurm
 from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -21,26 +19,24 @@ CHECK = Check(
 )
 
 
-CLOSED = os.strerror(errno.EACCES)
-
-
 def observe(node: Node) -> Any:
     """Read it as the account that submits, and whether that may read the plugin."""
-    found = reading.plugstack(node)
+    found = slurm.plugstack(node)
     for line in found["pyxis"]:
         # A bare name is looked for in PluginDir, and one that is not there stops slurmd itself.
-        if line["plugin"].startswith("/") and node.problem(line["plugin"]) == CLOSED:
+        if line["plugin"].startswith("/") and node.problem(line["plugin"]) == slurm.CLOSED:
             line["closed"] = reading.obstacle(line["plugin"])["path"]
     return found
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """Every file that Slurm includes is readable and a .conf, and pyxis is named exactly once."""
-    finding = unread(observed)
+    declared = "pyxis" in context.settings["runtimes"]
+    finding = slurm.unreadable(observed, declared)
     if finding:
         return finding
     lines = [f"{line['file']}: {line['flag']} {line['plugin']}" for line in observed["pyxis"]]
-    if "pyxis" not in context.settings["runtimes"] and not lines:
+    if not declared and not lines:
         return passed("no pyxis, as declared")
     if len(lines) != 1:
         if lines:
@@ -56,7 +52,7 @@ def judge(observed: Any, context: Context) -> Finding:
     shut = observed["pyxis"][0].get("closed")
     if shut:
         return failed(
-            f"{observed['pyxis'][0]['plugin']}: {CLOSED}",
+            f"{observed['pyxis'][0]['plugin']}: {slurm.CLOSED}",
             "a plugin that users can read",
             f"users cannot read the plugin, because of {shut}: srun of a job on this node fails, slurmd itself runs",
             f"chmod {'0644' if shut.endswith('.so') else '0755'} {shut}; the umask of root's shell may be 077",
@@ -69,34 +65,3 @@ def judge(observed: Any, context: Context) -> Finding:
             "write required into that line, then playbooks/reconfigure.yml",
         )
     return passed(lines[0])
-
-
-def unread(observed: Any) -> Finding | None:
-    """Return the finding of directories and files that this account cannot read, or that are none of Slurm's."""
-    if observed.get("closed"):
-        names = ", ".join(observed["closed"])
-        return failed(
-            f"{names}: {CLOSED}",
-            "directories of Slurm's configuration that users can enter and read",
-            f"users cannot enter {names}: their commands find no configuration there, or not all of it",
-            f"chmod 0755 {' '.join(observed['closed'])}",
-        )
-    main = observed["main"]
-    # An absent slurm.conf is looked for elsewhere, an absent plugstack.conf beside it is not.
-    if observed["files"].get(main) == os.strerror(errno.ENOENT):
-        return failed(
-            f"{main}: {observed['files'][main]}",
-            "the plugin stack of the configuration that slurmd fetched or the site shares",
-            f"this node reads {main}: a stray slurm.conf beside the one it fetched, or that file was removed",
-            "ls -l /etc/slurm/slurm.conf /run/slurm/conf: remove the slurm.conf that is not the site's",
-        )
-    unreadable = [f"{name}: {problem}" for name, problem in observed["files"].items() if problem]
-    strange = [name for name in observed["files"] if not name.endswith(".conf")]
-    if unreadable or strange:
-        return failed(
-            "; ".join([*unreadable, *(f"{name} is included and no .conf" for name in strange)]),
-            "every included file readable for users and named *.conf",
-            "Slurm refuses every job of a user who cannot read one file of the plugin stack (aws-parallelcluster#6459)",
-            "remove the stray file, or give it mode 0644; include *.conf only",
-        )
-    return None

@@ -10,7 +10,7 @@ import socket
 import time
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, Opinion, compare, failed, passed, undecided, warned
 from validate.probing import NOT_STARTED, Node
 
@@ -117,7 +117,7 @@ def missing_libraries(node: Node) -> list[str]:
 
 def controller(node: Node) -> str:
     """Return the name of Slurm's controller, as this node's own configuration has it."""
-    text = node.read(reading.slurm_conf(node)) or ""
+    text = node.read(slurm.conf(node)) or ""
     found = re.search(r"^\s*SlurmctldHost\s*=\s*([^\s(,]+)", text, re.IGNORECASE | re.MULTILINE)
     return found.group(1) if found else ""
 

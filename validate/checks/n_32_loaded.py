@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from validate import reading
+from validate import slurm
 from validate.model import Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -36,13 +36,13 @@ KEY = "/etc/munge/munge.key"
 
 def observe(node: Node) -> Any:
     """Return what users may write of it, with owner and mode: a file, or a directory on the way to it."""
-    config = reading.slurm_conf(node)
+    config = slurm.conf(node)
     text = node.read(config) or ""
     directory = str(Path(config).parent)
     names = [*ENROOT, *OTHERS, KEY, *(f"{directory}/{name}" for name in SLURM)]
     names += [str(Path(directory, name)) for name in re.findall(SCRIPTS, text, re.IGNORECASE | re.MULTILINE)]
     names += re.findall(r"^\s*PluginDir\s*=\s*([^\s:]+)", text, re.IGNORECASE | re.MULTILINE)
-    for line in reading.plugstack(node)["pyxis"]:
+    for line in slurm.plugstack(node)["pyxis"]:
         names.append(line["plugin"])
     for pattern in ("/etc/enroot/*.d/*", f"{directory}/*.d/*"):
         names += ["/" + str(path.relative_to(node.root)) for path in node.path("/").glob(pattern.lstrip("/"))]

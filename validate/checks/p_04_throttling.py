@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from validate import kernel, reading
+from validate import kernel, smi
 from validate.model import Check, Context, Finding, errored, failed, passed
 from validate.probing import Node
 
@@ -45,7 +45,7 @@ def active(row: list[str]) -> str:
 
 def judge(observed: Any, context: Context) -> Finding:
     """No reason is active."""
-    rows, busy = reading.csv(observed["asked"]["stdout"]), observed["answers"]
+    rows, busy = smi.csv(observed["asked"]["stdout"]), observed["answers"]
     if observed["asked"]["code"] != 0 or not rows or any(len(row) != 3 + len(REASONS) for row in rows):
         return errored(
             (observed["asked"]["stderr"] or observed["asked"]["stdout"]).strip()[:200] or "nvidia-smi said nothing"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate.conftest import GOOD, NOW
-from validate import kinds, plan
+from validate import kinds, plan, slurm
 from validate.catalogue import load
 from validate.checks import (
     c_08_batch,
@@ -54,10 +54,8 @@ from validate.reading import (
     mount_of,
     mounts,
     mounts_of,
-    plugstack,
     restrictions,
     root_mount,
-    slurm_setting,
 )
 from validate.settings import Settings
 
@@ -784,7 +782,7 @@ def test_images_of_dead_jobs_and_other_accounts_containers_are_listed(tmp_path, 
     )
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     line = {**LINE, "arguments": [f"runtime_path={tmp_path}/run"]}
-    monkeypatch.setattr(l_01_leftovers.reading, "plugstack", lambda _node: {"pyxis": [line]})
+    monkeypatch.setattr(l_01_leftovers.slurm, "plugstack", lambda _node: {"pyxis": [line]})
     seen = l_01_leftovers.observe(Node())
     assert seen == {"names": ["pyxis_1.0", "3.0.squashfs"], "jobs": ["3"], "docker": ["x y"]}
     assert "user-77/pyxis_2.0" in l_01_leftovers.observe(Node({"allow": ["root"]}))["names"]
@@ -926,7 +924,7 @@ def test_the_plugin_stack_is_read_as_slurm_does(tmp_path, monkeypatch):
     write(tmp_path, "etc/slurm/d/sedAb12", "required /x/spank_pyxis.so\n")
     # Absolute names in the files, and / in its own place: only slurm.conf itself is looked up by its usual name.
     monkeypatch.setenv("SLURM_CONF", str(config / "slurm.conf"))
-    seen = plugstack(Node())
+    seen = slurm.plugstack(Node())
     assert [line["plugin"] for line in seen["pyxis"]] == ["/x/spank_pyxis.so"] * 2
     assert [Path(name).name for name in seen["files"]] == ["own.conf", "pyxis.conf", "sedAb12"]
 
@@ -934,7 +932,7 @@ def test_the_plugin_stack_is_read_as_slurm_does(tmp_path, monkeypatch):
 def test_a_closed_directory_of_slurms_and_a_closed_plugin_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_CONF", raising=False)
     etc, run = tmp_path / "etc/slurm", tmp_path / "run/slurm/conf"
-    monkeypatch.setattr(n_28_plugstack.reading, "SLURM_DIRECTORIES", (str(etc), str(run)))
+    monkeypatch.setattr(n_28_plugstack.slurm, "DIRECTORIES", (str(etc), str(run)))
     plugin = "lib/pyxis/spank_pyxis.so"
     write(tmp_path, plugin, "")
     write(tmp_path, "etc/slurm/x", "")
@@ -985,7 +983,7 @@ def test_the_mount_of_a_path_is_the_longest_and_the_last():
 
 def test_a_setting_of_slurm_is_read_exactly():
     text = "ConstrainDevices        = yes\nConstrainDevicesX = no\nPlugStackConfig = (null)\n"
-    assert slurm_setting(text, "ConstrainDevices") == "yes" and slurm_setting(text, "Missing") == ""
+    assert slurm.setting(text, "ConstrainDevices") == "yes" and slurm.setting(text, "Missing") == ""
 
 
 def test_a_batch_script_asks_for_its_image_by_directive(monkeypatch, tmp_path):
@@ -1141,7 +1139,7 @@ def test_a_link_that_is_gone_is_no_mount_too_many(changes, cause, fix):
 def test_a_node_without_pyxiss_directory_says_what_is_missing(tmp_path, monkeypatch):
     line = {"arguments": [f"runtime_path={tmp_path}/slipway/pyxis"]}
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr(n_10_storage.reading, "plugstack", lambda _node: {"pyxis": [line]})
+    monkeypatch.setattr(n_10_storage.slurm, "plugstack", lambda _node: {"pyxis": [line]})
     seen = n_10_storage.observe(Node())["pyxis"]
     assert seen["write"] == f"{tmp_path}/slipway is missing" and not seen["there"]
     finding = judge("N-10", {**PATHS, "pyxis": seen})

@@ -138,7 +138,7 @@ def test_an_interrupt_takes_all_that_was_said_and_no_job_stays(slurm: Path):  # 
         collect.take(hosts, event)
         if len(kinds) == 1:
             # The others' answers fill every pipe meanwhile.
-            time.sleep(6)
+            time.sleep(12)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
