@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from validate import arrived, changes, kinds, stragglers
+from validate import arrived, changes, kinds, reachability, stragglers
 from validate.catalogue import Entry, load
 from validate.errors import CannotStart
-from validate.judge import ANSWERED, judge
+from validate.judge import judge
 from validate.model import ACCEPTED, FAIL, NO_RESULT, PASS, SKIP, WARN, Profile, Verdict, worst
 from validate.settings import Settings
 
@@ -145,7 +145,7 @@ def _alike(check: str, verdicts: Sequence[Verdict], counted: tuple[str, ...]) ->
     groups: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         if verdict.status in counted:
-            groups.setdefault(verdict.cause if check == ANSWERED else "", []).append(verdict)
+            groups.setdefault(verdict.cause if check == reachability.ANSWERED else "", []).append(verdict)
     return list(groups.values())
 
 
