@@ -22,7 +22,8 @@ def test_what_a_check_runs_and_reads_is_kept_and_observed_as_ever(tmp_path: Path
     assert "limit" in n_08_user_namespaces.observe(node)
     n_12_hooks.observe(node)
     assert list(node.asked) == [
-        "ls -la /etc/enroot/hooks.d", "unshare --user --map-root-user true", "cat /proc/sys/user/max_user_namespaces",
+        "ls -la /etc", "ls -la /etc/enroot", "ls -la /etc/enroot/hooks.d",
+        "unshare --user --map-root-user true", "cat /proc/sys/user/max_user_namespaces",
     ]  # fmt: skip
 
 
