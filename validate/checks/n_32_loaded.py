@@ -95,8 +95,9 @@ def judge(observed: Any, context: Context) -> Finding:
             "; ".join([f"{secrets} can be read by everybody", *(f"{name} can be written" for name in opened)]),
             "readable for munge alone",
             f"users may read {secrets}, with which they can be anybody for Slurm on every node",
-            f"chown munge: {secrets}; chmod 0400 {secrets}; chmod 0700 {Path(secrets).parent}; then a new key on all "
-            "nodes (mungekey --create), because this one may have been copied",
+            f"chown munge: {secrets}; chmod 0400 {secrets}; chmod 0700 {Path(secrets).parent}; it may have been "
+            "copied: in a maintenance window make one new key on one host (mungekey --create --force), copy that to all "
+            "hosts, and restart munge on all of them",
         )
     if not opened:
         return passed("nothing else is")
