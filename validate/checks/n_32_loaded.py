@@ -96,7 +96,7 @@ def judge(observed: Any, context: Context) -> Finding:
             "readable for munge alone",
             f"users may read {secrets}, with which they can be anybody for Slurm on every node",
             f"chown munge: {secrets}; chmod 0400 {secrets}; chmod 0700 {Path(secrets).parent}; it may have been "
-            "copied: in a maintenance window make one new key on one host (mungekey --create --force), copy that to all "
+            "copied: in a maintenance window make a new key on one host (mungekey --create --force), copy it to all "
             "hosts, and restart munge on all of them",
         )
     if not opened:
