@@ -193,6 +193,11 @@ class Beside:
         return f"as on {like}" if count == 1 else f"as on {count} nodes"
 
     @property
+    def lost(self) -> list[str]:
+        """Return what the others have and this node has not, where each value says whether something is there."""
+        return [name for name in self.other if not self.own[name]]
+
+    @property
     def like(self) -> str:
         """Return a node with which this one can be compared."""
         return next(iter(self.other.values())).like

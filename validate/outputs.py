@@ -8,9 +8,16 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 # Seconds for what a program had said when it was ended; one that hangs in the kernel is left behind.
 LAST = 2.0
+
+
+def tell(process: subprocess.Popen[Any], number: int) -> None:
+    """Send a signal to a program and all that it started; one that has ended, or is another account's, is let be."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
 
 
 def read(

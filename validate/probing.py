@@ -207,5 +207,4 @@ def nothing() -> int:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with its group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    outputs.tell(process, signal.SIGKILL)

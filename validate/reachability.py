@@ -9,10 +9,11 @@ from validate import causes, diagnosis
 from validate.model import NO_RESULT, PASS, Verdict
 
 ANSWERED = "N-01"
+MEND = "mend what the reason says (scontrol show node {name})" + diagnosis.RESUME
 REASONS = {
     "down": "bring it back: scontrol show node {name}; systemctl status slurmd on it" + diagnosis.RESUME,
-    "drained": "mend what the reason says (scontrol show node {name})" + diagnosis.RESUME,
-    "failing": "mend what the reason says (scontrol show node {name})" + diagnosis.RESUME,
+    "drained": MEND,
+    "failing": MEND,
     "invalid_reg": "on {name}: slurmd -C beside its line in slurm.conf, slurmd -G beside gres.conf; restart slurmd"
     + diagnosis.RESUME,
     "powered_down": "scontrol update nodename={name} state=power_up; the cloud's console where it does not come",

@@ -180,16 +180,22 @@ def unit_names(observed: Mapping[str, Any]) -> list[str]:
     return [line.split()[0] for line in observed["stdout"].splitlines() if line.split()]
 
 
+def properties(node: Node, names: Sequence[str], wanted: str) -> dict[str, dict[str, str]]:
+    """Return unit -> the wanted properties of systemd's, which are separated by commas."""
+    output = node.run(["systemctl", "show", *names, f"--property=Id,{wanted}"], 5)
+    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in output.stdout.split("\n\n")]
+    return {state["Id"]: state for state in blocks if state.get("Id") in names}
+
+
 def units(node: Node, names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return of each unit that systemd has loaded whether it is enabled and what it does now; .service is left out."""
-    output = node.run(["systemctl", "show", *names, "--property=Id,LoadState,ActiveState,UnitFileState"], 5)
-    found = {}
-    for block in output.stdout.split("\n\n"):
-        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
-        if state.get("Id") in names and state.get("LoadState") == "loaded":
-            name = state["Id"].replace(".service", "")
-            found[name] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
-    return found
+    return {
+        name.replace(".service", ""): {
+            "enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")
+        }
+        for name, state in properties(node, names, "LoadState,ActiveState,UnitFileState").items()
+        if state.get("LoadState") == "loaded"
+    }  # fmt: skip
 
 
 def starting(found: Mapping[str, Mapping[str, str]]) -> dict[str, bool]:

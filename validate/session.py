@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import queue
 import shlex
 import signal
@@ -16,9 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from validate import bundle, launcher
+from validate import bundle, launcher, outputs
 from validate.errors import CannotStart
 
 BOOT = "import json,sys;exec(json.loads(sys.stdin.readline()))"
@@ -213,8 +213,7 @@ class Conversation:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(1 if reader.is_alive() else 5)
                 if self.process.poll() is None:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.killpg(self.process.pid, number)
+                    outputs.tell(self.process, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(2)
             reader.join(1)
@@ -231,8 +230,13 @@ def quiet(order: Mapping[str, Any]) -> float:
 
 def launched(host: Submit, order: Mapping[str, Any]) -> Conversation:
     """Return a launcher on a host, which carries an order out."""
-    program = bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
-    return Conversation(host, program, order, quiet(order))
+    return Conversation(host, program(), order, quiet(order))
+
+
+@cache
+def program() -> str:
+    """Return the launcher's program, which is the same for every host."""
+    return bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
 
 
 def converse(host: Submit, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

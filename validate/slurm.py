@@ -65,6 +65,29 @@ def plugstack(node: Node) -> dict[str, Any]:
     return {"main": main, "files": files, "pyxis": lines, "closed": sorted({name for name in shut if name})}
 
 
+def runtime_path(line: Mapping[str, Any]) -> str:
+    """Return pyxis's runtime path out of a line of ``plugstack``."""
+    given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
+    return given[0] if given else "/run/pyxis"
+
+
+def shown(line: Mapping[str, Any]) -> str:
+    """Return a line of ``plugstack`` for a reader."""
+    return f"{line['file']}: {line['flag']} {line['plugin']}"
+
+
+def optional(line: Mapping[str, Any]) -> Finding | None:
+    """Return that pyxis may fail without ending the job, None where it is required."""
+    if line["flag"] == "required":
+        return None
+    return failed(
+        shown(line),
+        "a required line",
+        "under optional a job runs on the node itself where the plugin fails",
+        "write required into that line, then playbooks/reconfigure.yml",
+    )
+
+
 def unreadable(observed: Mapping[str, Any], declared: bool) -> Finding | None:
     """Return what keeps Slurm from reading its plugin stack, None for nothing; ``declared`` is pyxis."""
     if observed.get("closed"):

@@ -77,8 +77,7 @@ class Processes:
         """End a program: asked first, then killed."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
+                outputs.tell(process, number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(2)
         with self._lock:
@@ -90,8 +89,7 @@ class Processes:
             self.stopping.set()
             running = list(self._running)
         for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            outputs.tell(process, signal.SIGTERM)
 
     def ask(self, words: Sequence[str], seconds: float) -> tuple[int | None, str, str]:
         """Run a program to its end within a bound; returns its code (None for time over) and both outputs."""

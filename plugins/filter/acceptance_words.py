@@ -27,10 +27,11 @@ _value: {description: Options of C(python -m validate run)., type: list, element
 import json
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 PREFIX = "validate_"
 # Those of the playbook alone, which are no settings of the suite (validate/settings.py).
 OWN = ("validate_arguments", "validate_drain", "validate_output", "validate_resume")
-TRUE = ("true", "yes", "on", "1", "y", "t")
 
 
 def acceptance_words(
@@ -47,7 +48,7 @@ def acceptance_words(
     # One that leaves none is the suite's to refuse.
     words += ["--limit", ",".join(nodes)] if len(nodes) < len(expected) else []
     for verb in ("drain", "resume"):
-        words += ["--%s" % verb] if str(given.get(PREFIX + verb)).lower() in TRUE else []
+        words += ["--%s" % verb] if boolean(given.get(PREFIX + verb), strict=False) else []
     return words
 
 

@@ -119,9 +119,8 @@ def judge(observed: Any, context: Context) -> Finding:
             "docker's mirror does not answer: every pull waits for it, and then asks the public registry",
             f"{fix}; registry-mirrors in /etc/docker/daemon.json",
         )
-    own = trusted(observed)
-    beside = compare(context.fleet, own, trusted, merit=lambda _host, trusts: trusts)
-    lost = [host for host in own if host in beside.other and not own[host]]
+    beside = compare(context.fleet, trusted(observed), trusted, merit=lambda _host, trusts: trusts)
+    lost = beside.lost
     if lost:
         return failed(
             "; ".join(f"{host}: {observed[host][2]}" for host in lost),

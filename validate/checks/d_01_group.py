@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, compare, failed, passed, skipped
 from validate.probing import Node
 
@@ -56,11 +57,7 @@ def observe(node: Node) -> Any:
 
 def behind(node: Node) -> dict[str, Any]:
     """Return what stands behind an answer of the daemon's: units, its socket, and what starts containers for it."""
-    units = {}
-    output = node.run(["systemctl", "show", *UNITS, "--property=Id,ActiveState,ExecStart,Listen"], 5)
-    for block in output.stdout.split("\n\n"):
-        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
-        units[state.get("Id", "")] = state
+    units = reading.properties(node, UNITS, "ActiveState,ExecStart,Listen")
     daemon, socket, containerd = (units.get(name, {}) for name in UNITS)
     listens = re.match(r"(/\S+) \(Stream\)", socket.get("Listen", ""))
     place = listens.group(1) if listens and socket["ActiveState"] == "active" else ""
@@ -158,7 +155,7 @@ def starts(observed: Any, context: Context) -> Finding | None:
         )
     own = starters(observed)
     beside = compare(context.fleet, own, starters, merit=lambda _name, there: there)
-    lost = [name for name in own if name in beside.other and not own[name]]
+    lost = beside.lost
     if lost:
         return failed(
             f"not found: {', '.join(lost)}",

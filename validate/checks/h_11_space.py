@@ -80,10 +80,7 @@ def seen_of(place: str) -> dict[str, Any]:
         status = Path(place).stat()
     except OSError as error:
         return {"problem": str(error.strerror)}
-    try:
-        owner = pwd.getpwuid(status.st_uid).pw_name
-    except KeyError:
-        owner = str(status.st_uid)
+    owner = reading.account(status.st_uid)
     return {"mode": status.st_mode & 0o7777, "owner": owner, "writable": os.access(place, os.W_OK | os.X_OK)}
 
 

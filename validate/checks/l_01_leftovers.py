@@ -34,8 +34,7 @@ def observe(node: Node) -> Any:
     """List unpacked containers and images of this account, or with root of every one, and what docker runs."""
     places = [reading.enroot_paths(node)[key] for key in ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH")]
     for line in slurm.plugstack(node)["pyxis"][:1]:
-        given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
-        places.append(f"{given[0] if given else '/run/pyxis'}/{os.getuid()}")
+        places.append(f"{slurm.runtime_path(line)}/{os.getuid()}")
     found = [name for place in dict.fromkeys(places) for name in listed(node, place)]
     jobs = node.run(["squeue", "-h", "-o", "%A"], 8)
     docker = services(node) if node.which("docker") else []

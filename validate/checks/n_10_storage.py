@@ -53,8 +53,7 @@ def observe(node: Node) -> Any:
     for key, path in COMMON.items():
         found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
     for line in slurm.plugstack(node)["pyxis"]:
-        given = [word.partition("=")[2] for word in line["arguments"] if word.startswith("runtime_path=")]
-        runtime = given[0] if given else "/run/pyxis"
+        runtime = slurm.runtime_path(line)
         # slurmd makes the last component alone, as root.
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
         there = os.path.isdir(parent)  # noqa: PTH112

@@ -35,7 +35,7 @@ def judge(observed: Any, context: Context) -> Finding:
     finding = slurm.unreadable(observed, declared)
     if finding:
         return finding
-    lines = [f"{line['file']}: {line['flag']} {line['plugin']}" for line in observed["pyxis"]]
+    lines = [slurm.shown(line) for line in observed["pyxis"]]
     if not declared and not lines:
         return passed("no pyxis, as declared")
     if len(lines) != 1:
@@ -57,11 +57,4 @@ def judge(observed: Any, context: Context) -> Finding:
             f"users cannot read the plugin, because of {shut}: srun of a job on this node fails, slurmd itself runs",
             f"chmod {'0644' if shut.endswith('.so') else '0755'} {shut}; the umask of root's shell may be 077",
         )
-    if observed["pyxis"][0]["flag"] != "required":
-        return failed(
-            lines[0],
-            "a required line",
-            "under optional a job runs on the node itself where the plugin fails",
-            "write required into that line, then playbooks/reconfigure.yml",
-        )
-    return passed(lines[0])
+    return slurm.optional(observed["pyxis"][0]) or passed(lines[0])

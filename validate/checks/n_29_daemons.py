@@ -64,7 +64,7 @@ def judge(observed: Any, context: Context) -> Finding:
         return failed(said, "active", f"{next(iter(bad))} does not run on this host")
     own = starting(observed)
     beside = compare(context.fleet, own, starting, merit=lambda _name, starts: starts)
-    lost = [unit for unit in own if unit in beside.other and not own[unit]]
+    lost = beside.lost
     if lost:
         return failed(
             f"{', '.join(lost)}: runs, and is {observed['boot'][lost[0]]['enabled']}",
