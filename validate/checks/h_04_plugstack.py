@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validate import slurm
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import Check, Context, Finding, failed, passed, skipped
 from validate.probing import Node
 
 CHECK = Check(
@@ -27,6 +27,12 @@ def observe(node: Node) -> Any:
 def judge(observed: Any, context: Context) -> Finding:
     """Every file that Slurm includes is readable and a .conf, and pyxis is named exactly once."""
     declared = "pyxis" in context.settings["runtimes"]
+    if observed.get("conf") == "" and not (observed["given"] or observed["closed"]):
+        # Without sackd each command keeps what it fetches in memory; H-01 says where they fetch nothing.
+        return skipped(
+            f"no slurm.conf here ({', '.join(observed['places'])}): commands fetch it from the controller, with the "
+            "plugin stack; H-03 tries what is in it"
+        )
     finding = slurm.unreadable(observed, declared)
     if finding:
         return finding
