@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import ssl
+import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 from validate import reading
@@ -25,7 +29,10 @@ CHECK = Check(
 )
 
 
-SECONDS = 4
+# For each address of a host, which may have several; all hosts together get no more than PATIENCE.
+SECONDS, PATIENCE = 4, 20
+# The last is what something says that speaks no HTTP.
+REFUSALS = (OSError, ValueError, http.client.HTTPException)
 HUB = "registry-1.docker.io"
 IMAGES = ("plain_image", "newest_image", "workload_image")
 
@@ -40,8 +47,28 @@ def observe(node: Node) -> Any:
     # Of that one C-01 speaks; where it is another's, or none's, C-01 has nothing to do with these.
     hosts.pop(registry_of(str(settings.get("image") or "")), None)
     plain = reading.enroot_settings(node).get("ENROOT_ALLOW_HTTP", "").lower() in ("y", "yes")
-    found = {host: [use, problem(host, plain or use == "mirror")] for host, use in hosts.items()}
-    return {host: [use, said, None if said else distrust(host)] for host, (use, said) in found.items()}
+    said = asked({host: plain or use == "mirror" for host, use in hosts.items()})
+    return {host: [use, *said[host]] for host, use in hosts.items()}
+
+
+def asked(hosts: Mapping[str, bool]) -> dict[str, tuple[str, str | None]]:
+    """Return host -> its problem and its distrust; ``hosts`` says of each whether it may be asked without TLS."""
+    found: dict[str, tuple[str, str | None]] = {}
+
+    def ask(host: str, plain: bool) -> None:
+        said = problem(host, plain)
+        found[host] = (said, None)
+        if not said:
+            found[host] = (said, distrust(host))
+
+    # Nobody waits for one that is still at it when the probe ends.
+    threads = [threading.Thread(target=ask, args=item, daemon=True) for item in hosts.items()]
+    deadline = time.monotonic() + PATIENCE
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return {host: found.get(host, (f"no answer within {PATIENCE} s", None)) for host in hosts}
 
 
 def registry_of(image: str) -> str:
@@ -81,7 +108,7 @@ def problem(host: str, plain: bool) -> str:
             said = f"HTTP {error.code}" if error.code >= 500 else ""
             if not said:
                 return ""
-        except (OSError, ValueError) as error:
+        except REFUSALS as error:
             reason = getattr(error, "reason", error)
             said = f"no answer within {SECONDS} s" if "timed out" in str(reason) else str(reason)
             # Something that speaks no TLS is there: enroot.conf says whether it may be asked without.
@@ -98,7 +125,7 @@ def distrust(host: str) -> str | None:
             return ""
     except urllib.error.HTTPError:
         return ""
-    except (OSError, ValueError) as error:
+    except REFUSALS as error:
         reason = getattr(error, "reason", error)
         return reason.verify_message or str(reason) if isinstance(reason, ssl.SSLCertVerificationError) else None
 
