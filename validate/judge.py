@@ -29,6 +29,8 @@ from validate.model import (
 STARTED = "C-01"
 # Without the device files that every program opens, anything may fail in any way.
 FOUNDATION = "N-31"
+# It says which files differ, and explains only what depends on one of them.
+DRIFT = "N-07"
 # What must hold on the submit host before a job can begin anywhere.
 SUBMITTING = ("H-01", "H-04", "H-03", "H-07")
 
@@ -169,7 +171,7 @@ def _verdict(entry: Entry, host: Mapping[str, Any], record: Mapping[str, Any] | 
         node=context.node, check=check.id, status=finding.status, observed=finding.observed, expected=finding.expected,
         cause=finding.cause or (check.cause if bad else ""), fix=finding.fix or (check.fix if bad else ""),
         who=finding.who or (check.who if bad else ""), seconds=_seconds(record),
-        peers=finding.peers,
+        peers=finding.peers, about=finding.about,
     )  # fmt: skip
 
 
@@ -254,7 +256,7 @@ def _blocked(
     for check, verdict in found.items():
         by = ""
         if verdict.status in statuses:
-            after = SUBMITTING if check == reachability.ANSWERED and not given else _after(check, entries)
+            after = SUBMITTING if check == reachability.ANSWERED and not given else _after(check, entries, found)
             where = () if verdict.status == WARN else elsewhere
             # What could not be observed explains only what could not be observed either.
             roots = (FAIL, NO_RESULT, ERROR) if verdict.status == ERROR else (FAIL, NO_RESULT)
@@ -263,13 +265,21 @@ def _blocked(
     return result
 
 
-def _after(check: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Return what explains a failure of a check: what it names, and on a node what everything stands on."""
+def _after(check: str, entries: Mapping[str, Entry], found: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """Return what explains a failure of a check on a host: what it names, and on a node what everything stands on."""
     entry = entries.get(check)
     if entry is None:
         return ()
     founded = entry.check.step != "submit" and check != FOUNDATION and check not in _earlier(FOUNDATION, entries)
-    return (FOUNDATION, *entry.check.after) if founded else entry.check.after
+    after = tuple(name for name in entry.check.after if name != DRIFT or _depends(entry.check, found.get(DRIFT)))
+    return (FOUNDATION, *after) if founded else after
+
+
+def _depends(check: Check, drift: Verdict | None) -> bool:
+    """Return whether a check depends on one of the files that differ; what was not measured may be of any."""
+    if drift is None or not check.files or drift.status in (NO_RESULT, ERROR):
+        return True
+    return any(name.startswith(check.files) for name in drift.about)
 
 
 def _root(
@@ -288,7 +298,7 @@ def _root(
             if earlier not in where:
                 continue
             others = elsewhere if where is found else [found]
-            deeper = _root(_after(earlier, entries), where, entries, others, roots, seen | {earlier})
+            deeper = _root(_after(earlier, entries, where), where, entries, others, roots, seen | {earlier})
             if deeper:
                 return deeper
             if where[earlier].status in roots:

@@ -27,6 +27,11 @@ MINUTES = {"quick": 30, "standard": 60, "deep": 180}
 STEPS = ("submit", "host", "container", "one_gpu", "nested", "sample", "group", "after")
 # What a run may be allowed besides an ordinary account's rights.
 PERMISSIONS = ("root", "operator", "network")
+# How the paths begin of what a container is started with: a change of one may show in any container.
+CONTAINER_FILES = (
+    "/etc/enroot/", "/etc/slurm/plugstack", "/run/slurm/conf/plugstack", "/usr/local/lib/slipway/",
+    "/etc/nvidia-container-runtime/", "/etc/cdi/", "/var/run/cdi/",
+)  # fmt: skip
 # What validate_workload_image may hold besides Python; the site says what it does (validate_workloads).
 WORKLOADS = ("nccl_tests", "pytorch", "nvbandwidth", "nbody")
 
@@ -36,7 +41,8 @@ class Check:
     """One claim about a host. ``docs/develop/add-a-check.md`` says how a file in ``checks/`` is made of it.
 
     ``seconds`` bounds the observation, ``usual`` is what it takes on a good node, for the forecast. ``after`` names the
-    checks whose failure explains a failure of this one.
+    checks whose failure explains a failure of this one; where that is a file that differs (N-07), only one of
+    ``files`` does, which are beginnings of paths.
     ``needs`` names what the node's kind must have (nvidia, gpus, fabric …), the run must be allowed (root, network),
     or the workload image must hold (nccl_tests …).
     """
@@ -49,6 +55,7 @@ class Check:
     fix: str
     who: str = "admin"
     after: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     seconds: float = 10.0
     usual: float = 0.3
@@ -59,6 +66,7 @@ class Finding:
     """What a check's criterion says of one observation; cause, fix and who replace the check's own.
 
     ``peers`` are the nodes of which one differs from the others and it cannot be told which: ``undecided``.
+    ``about`` are the files that differ, where the finding is of such.
     """
 
     status: str
@@ -68,6 +76,7 @@ class Finding:
     fix: str = ""
     who: str = ""
     peers: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,7 @@ class Verdict:
     by: str = ""
     seconds: float | None = None
     peers: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
 
 def passed(observed: str, expected: str = "") -> Finding:

@@ -16,6 +16,7 @@ CHECK = Check(
     cause="user bind control is off, an automounted path was not there yet, or the path is missing on this node",
     fix="apptainer.conf: user bind control = yes; ls -ld the path on this node; bind path of apptainer.conf",
     after=("A-06", "C-10", "N-07"),
+    files=("/etc/apptainer/",),
     seconds=70,
 )
 

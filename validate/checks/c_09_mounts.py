@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import CONTAINER_FILES, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -18,6 +18,7 @@ CHECK = Check(
     cause="the path is not the account's inside, or the mount was not made",
     fix="srun --container-mounts=DIR:/mnt on this node; root_squash on shared directories",
     after=("C-01", "N-07"),
+    files=CONTAINER_FILES,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import CONTAINER_FILES, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -16,6 +16,7 @@ CHECK = Check(
     cause="a hook or TaskProlog changes it (pyxis#163)",
     fix="srun --container-image=… env on this node; look at TaskProlog and enroot's environ.d",
     after=("C-01", "N-07"),
+    files=(*CONTAINER_FILES, "/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf"),
 )
 
 

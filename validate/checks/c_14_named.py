@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import CONTAINER_FILES, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -15,6 +15,7 @@ CHECK = Check(
     cause="the container is removed after each step: container_scope, or an epilog that runs too early (pyxis#123)",
     fix="container_scope in plugstack.conf's line of pyxis; enroot list on the node",
     after=("C-01", "N-07"),
+    files=CONTAINER_FILES,
     seconds=130,
 )
 

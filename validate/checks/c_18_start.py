@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed, warned
+from validate.model import CONTAINER_FILES, Check, Context, Finding, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -14,7 +14,8 @@ CHECK = Check(
     step="container",
     cause="the image is not local, the disk is slow, a hook waits, or the driver is initialised on every start",
     fix="time srun --container-image=… true on this node and on another; ls /etc/enroot/hooks.d; iostat -x 1",
-    after=("C-01", "N-07"),
+    after=("C-01", "N-04", "N-07"),
+    files=CONTAINER_FILES,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import CONTAINER_FILES, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -14,7 +14,8 @@ CHECK = Check(
     step="nested",
     cause="unsquashfs with all cores needs more memory than the job has (enroot#90)",
     fix="ENROOT_MAX_PROCESSORS 4 in enroot.conf; or more memory for the job",
-    after=("C-01", "N-07"),
+    after=("C-01", "N-22", "N-07"),
+    files=CONTAINER_FILES,
     seconds=70,
 )
 

@@ -25,6 +25,7 @@ CHECK = Check(
     cause="the registry does not answer this node: it does not run, or a proxy, a firewall or a route keeps them apart",
     fix="curl -kI https://REGISTRY/v2/ on this node; env | grep -i proxy; systemctl status the registry's own service",
     after=("N-30", "N-10", "N-24", "N-07"),
+    files=("/etc/docker/daemon.json", "/etc/enroot/enroot.conf"),
     seconds=30,
 )
 

@@ -7,7 +7,7 @@ import os
 import pwd
 from typing import Any
 
-from validate.model import Check, Context, Finding, errored, failed, passed, skipped
+from validate.model import CONTAINER_FILES, Check, Context, Finding, errored, failed, passed, skipped
 from validate.probing import Node
 
 CHECK = Check(
@@ -18,6 +18,7 @@ CHECK = Check(
     cause="the mount does not reach containers: root may not enter it (root_squash), or it is mounted too late",
     fix="srun --container-image=… --container-mount-home --container-mounts=PATH:PATH ls -la PATH on this node",
     after=("C-01", "C-10", "N-07"),
+    files=CONTAINER_FILES,
     seconds=70,
 )
 

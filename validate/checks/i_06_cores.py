@@ -18,6 +18,7 @@ CHECK = Check(
     "cgroup.conf",
     fix="ConstrainCores=yes in cgroup.conf, TaskPlugin=task/affinity,task/cgroup; restart slurmd on this node",
     after=("C-01", "H-05", "N-07"),
+    files=("/etc/slurm/", "/run/slurm/conf/", "/etc/systemd/system/slurmd.service"),
     seconds=130,
 )
 

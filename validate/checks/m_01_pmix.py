@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validate import ranks
-from validate.model import Check, Context, Finding, errored, failed, passed
+from validate.model import CONTAINER_FILES, Check, Context, Finding, errored, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -15,7 +15,8 @@ CHECK = Check(
     step="nested",
     cause="enroot's hook 50-slurm-pmi.sh is missing, or Slurm has no PMIx on this node (enroot's standard hooks)",
     fix="ls -l /etc/enroot/hooks.d/50-slurm-pmi.sh; srun --mpi=list; psec munge: PMIX_MCA_psec=native in environ.d",
-    after=("C-01", "N-12", "H-06", "N-30", "N-07"),
+    after=("C-01", "N-12", "H-06", "N-30", "N-22", "N-07"),
+    files=CONTAINER_FILES,
     seconds=70,
 )
 

@@ -17,6 +17,7 @@ CHECK = Check(
     cause="the site's NCCL_SOCKET_IFNAME names no interface of this node that is up",
     fix="ip -br link; NCCL_SOCKET_IFNAME in environ.d or nccl.conf: the fabric's interfaces (LUMI: hsn)",
     after=("N-07",),
+    files=("/etc/enroot/environ.d/",),
 )
 
 

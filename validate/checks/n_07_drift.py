@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
@@ -47,6 +49,11 @@ DAEMON, DAMAGED = "/etc/docker/daemon.json", "cannot be parsed"
 MISSING = "missing"
 # A hash and a mode.
 HASHED = re.compile(r"\w+ 0?[0-7]{4}")
+# Both leave an edited file of the configuration alone unless they are told otherwise, or it is not there.
+ANEW = {
+    "dpkg": "apt-get install --reinstall -o Dpkg::Options::=--force-confask,confnew,confmiss {package}",
+    "rpm": "rm -f {name}; dnf reinstall {package}",
+}
 # Of the system's own directories these are the stack's; other files there may belong to one node's hardware.
 SYSTEM = ("/etc/tmpfiles.d/", "/etc/sysctl.d/", "/etc/modules-load.d/", "/etc/security/limits.d/")
 STACK = re.compile(r"slipway|enroot|pyxis|slurm|munge|nvidia|docker|containerd|apptainer")
@@ -70,7 +77,27 @@ def observe(node: Node) -> Any:
             own = re.sub(rb"\b" + re.escape(node.name.encode()) + rb"\b", b"NODE", data) if node.name else data
             text = "present" if pattern in PRESENCE else hashlib.sha256(own).hexdigest()[:16]
             found[name] = f"{text} {mode}" + (damage(data) if name == DAEMON else "")
-    return found
+    owned = packages(node, found)
+    return {**found, **({"packages": owned} if owned else {})}
+
+
+def packages(node: Node, names: Iterable[str]) -> dict[str, str]:
+    """Return file -> dpkg or rpm, and the package of which it is, or of which that is to which it leads."""
+    real = {name: os.path.realpath(node.path(name)) for name in names}
+    paths, by = list(dict.fromkeys(real.values())), "dpkg" if node.which("dpkg") else "rpm"
+    if by == "dpkg":
+        text = node.run(["dpkg", "-S", *paths], 5).stdout
+        owner = {path: name for name, path in re.findall(r"^([\w.+-]+)(?::\w+)?: (/.*)$", text, re.MULTILINE)}
+    else:
+        lines = node.run(["rpm", "-qf", "--qf", "%{NAME}\n", *paths], 5).stdout.splitlines()
+        # A line for each, which is a sentence where no package has it.
+        owner = {path: line for path, line in zip(paths, lines) if " " not in line and len(lines) == len(paths)}
+    return {name: f"{by} {owner[path]}" for name, path in real.items() if path in owner}
+
+
+def compared(observed: Any) -> dict[str, str]:
+    """Return what is the same on all nodes: of every file what is known of it."""
+    return {name: seen for name, seen in observed.items() if name.startswith("/")}
 
 
 def damage(data: bytes) -> str:
@@ -85,29 +112,31 @@ def damage(data: bytes) -> str:
 def judge(observed: Any, context: Context) -> Finding:
     """Every file is as on most nodes."""
     if DAMAGED in str(observed.get(DAEMON, "")):
-        return failed(
+        finding = failed(
             f"{DAEMON} {observed[DAEMON].partition(' ')[2]}",
             "JSON",
             f"{DAEMON} is damaged: Docker's daemon will not start again",
             f"python3 -m json.tool {DAEMON}; correct it, or playbooks/site.yml --tags docker",
         )
-    beside = compare(context.fleet, observed, dict, MISSING)
+        return dataclasses.replace(finding, about=(DAEMON,))
+    beside = compare(context.fleet, compared(observed), compared, MISSING)
     other = sorted(beside.other)
     if other:
         said = "; ".join(f"{name} {beside.own[name]}" for name in other[:6])
         wanted = "; ".join(f"{name} {beside.other[name].usual}" for name in other[:6])
-        fix = difference(other[0], context.node, beside.other[other[0]].like)
+        like = beside.other[other[0]].like
+        fix = difference(other[0], context.node, like, observed, context.fleet[like])
         if all(name.startswith(SYSTEM) and not STACK.search(name) for name in other):
             cause = "the system's own settings are others here than on the other nodes of its kind"
             return warned(said, f"{wanted}, {beside.on}", cause, fix)
         cause, mend = of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
-        return failed(said, f"{wanted}, {beside.on}", cause, mend or fix)
+        return dataclasses.replace(failed(said, f"{wanted}, {beside.on}", cause, mend or fix), about=tuple(other))
     if beside.split:
         first = next(iter(beside.split.values())).holders
-        return undecided(beside, difference(next(iter(beside.split)), first[0][1][0], first[1][1][0]))
+        return undecided(beside, difference(next(iter(beside.split)), first[0][1][0], first[1][1][0], observed))
     if beside.nodes < 2:
-        return passed(f"{len(observed)} files; no other node of its kind to compare with")
-    return passed(f"{len(observed)} files as on {beside.nodes} nodes")
+        return passed(f"{len(compared(observed))} files; no other node of its kind to compare with")
+    return passed(f"{len(compared(observed))} files as on {beside.nodes} nodes")
 
 
 def of_mode(name: str, own: str, usual: str) -> tuple[str, str]:
@@ -122,6 +151,12 @@ def of_mode(name: str, own: str, usual: str) -> tuple[str, str]:
     return "", ""
 
 
-def difference(name: str, node: str, other: str) -> str:
-    """Return what shows how a file differs, and what writes it anew."""
-    return f"diff <(ssh {other} cat {name}) <(ssh {node} cat {name}); playbooks/site.yml writes what is ours anew"
+def difference(name: str, node: str, other: str, *seen: Mapping[str, Any]) -> str:
+    """Return what shows how a file differs, and what writes it anew; what was ``seen`` of it names its package."""
+    fix = f"diff <(ssh {other} cat {name}) <(ssh {node} cat {name}); "
+    # Older results do not know it, and where the file is missing another node does.
+    known = [one["packages"][name] for one in seen if name in (one.get("packages") or {})]
+    by, _space, package = (known or [""])[0].partition(" ")
+    if package:
+        fix += f"it is of the package {package}: {ANEW[by].format(name=name, package=package)}; then "
+    return f"{fix}playbooks/site.yml writes what is ours anew"

@@ -915,6 +915,33 @@ def test_drift_is_observed_by_content_and_mode(tmp_path):
     assert before.keys() == after.keys() and before != after and json.dumps(after)
 
 
+@pytest.mark.parametrize(
+    ("program", "said", "wanted"),
+    [
+        ("dpkg", "enroot:amd64: %s", "dpkg enroot"),
+        ("rpm", "enroot\nfile /x is not owned by any package", "rpm enroot"),
+    ],
+)
+def test_the_package_of_a_file_is_named_with_what_writes_it_anew(tmp_path, monkeypatch, program, said, wanted):
+    real = write(tmp_path, "usr/share/enroot/hook", "x", 0o755)
+    link, other = "/etc/enroot/hooks.d/50-slurm-pmi.sh", "/etc/enroot/hooks.d/60-own.sh"
+    write(tmp_path, other.lstrip("/"), "x", 0o755)
+    (tmp_path / link.lstrip("/")).symlink_to(real)
+    write(tmp_path, f"bin/{program}", f"#!/bin/sh\ncat <<'.'\n{said.replace('%s', str(real))}\n.\n", 0o755)
+    (tmp_path / "bin/cat").symlink_to("/bin/cat")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    seen = n_07_drift.observe(Node(root=str(tmp_path)))
+    assert seen["packages"] == {link: wanted}
+    # Where it is missing, another node knows its package; older results do not.
+    lost = {name: value for name, value in seen.items() if name not in (link, "packages")}
+    fleet = {"gpu001": lost, "n2": seen, "n3": seen}
+    finding = judge("N-07", lost, fleet=fleet)
+    assert finding.about == (link,) and f"of the package enroot: {n_07_drift.ANEW[program][:6]}" in finding.fix
+    for one in fleet.values():
+        one.pop("packages", None)
+    assert "package" not in judge("N-07", lost, fleet=fleet).fix
+
+
 def test_the_plugin_stack_is_read_as_slurm_does(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_CONF", raising=False)
     config = tmp_path / "etc/slurm"

@@ -282,6 +282,35 @@ def test_a_file_that_differs_explains_what_it_does_to_containers(document, verdi
     assert (cell.status, cell.by) == (BLOCKED, "N-07")
 
 
+@pytest.mark.parametrize(
+    ("file", "blocked"),
+    [
+        ("/etc/enroot/hooks.d/50-slurm-pmi.sh", {"C-13", "M-01"}),
+        ("/etc/docker/daemon.json", {"C-20"}),
+        ("/etc/enroot/enroot.conf", {"C-13", "C-20", "M-01"}),
+        ("/etc/sysctl.d/slipway.conf", set()),
+    ],
+)
+def test_a_file_that_differs_explains_only_what_depends_on_it(document, verdict, file, blocked):
+    checks = document["hosts"]["gpu001"]["checks"]
+    checks["N-07"]["observed"][file] = "fedcba9876543210 0644"
+    checks["C-13"]["observed"]["SLIPWAY_VALIDATE"] = "lost"
+    checks["C-20"]["observed"] = {"nvcr.io": ["image", "no answer within 20 s", None]}
+    checks["M-01"]["observed"] = {"tasks": [], "code": 1, "said": "no PMIx"}
+    assert verdict(document, "gpu001", "N-07").status == FAIL
+    cells = {check: verdict(document, "gpu001", check) for check in ("C-13", "C-20", "M-01")}
+    assert {check for check, cell in cells.items() if cell.status == BLOCKED} == blocked
+    assert {check for check, cell in cells.items() if cell.status == FAIL} == set(cells) - blocked
+
+
+def test_what_explains_a_file_that_differs_explains_nothing_of_a_check_without_it(document, verdict):
+    checks = document["hosts"]["gpu001"]["checks"]
+    checks["C-20"]["observed"] = {"nvcr.io": ["image", "no answer within 20 s", None]}
+    checks["N-22"]["observed"]["memlock"] = 64
+    assert verdict(document, "gpu001", "N-22").status == FAIL
+    assert verdict(document, "gpu001", "C-20").status == FAIL
+
+
 def test_what_hangs_explains_what_could_not_be_observed_for_it_and_no_failure(small, verdict):
     checks = small["hosts"]["gpu001"]["checks"]
     checks["C-16"] = {"step": "sample", "error": "no answer within 400 s", "timeout": True}
