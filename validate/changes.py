@@ -11,7 +11,7 @@ from typing import Any
 
 from validate import kinds
 from validate.catalogue import Entry
-from validate.model import ACCEPTED, PASS, SKIP, Context, Fleet, Profile, Verdict
+from validate.model import ACCEPTED, FAIL, PASS, SKIP, Context, Fleet, Profile, Verdict
 
 # Checks that compare a host with those of its kind, of what stays as it is while nobody changes it.
 COMPARED = ("N-03", "N-05", "N-06", "N-07", "N-10", "N-13", "N-22", "N-29", "N-30", "N-33")
@@ -95,12 +95,32 @@ def _difference(entry: Entry, now: Any, before: Any, context: Context) -> str:
 
 
 def named(verdicts: Sequence[Verdict], changed: Mapping[str, Mapping[str, Any]]) -> list[Verdict]:
-    """Return the verdicts with those that say only that nodes differ naming those that were changed since."""
+    """Return the verdicts with what tells which of the nodes that differ were changed since they were accepted."""
+    passing: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.check in COMPARED and verdict.status == PASS:
+            passing.setdefault(verdict.check, []).append(verdict.node)
     result = []
     for verdict in verdicts:
         nodes = [node for node in verdict.peers if verdict.check in changed.get(node, {}).get("checks", {})]
+        said = ""
         if nodes and len(nodes) < len(verdict.peers):
-            cause = f"{verdict.cause}; {', '.join(nodes)} changed since it was last accepted"
-            verdict = dataclasses.replace(verdict, cause=cause)  # noqa: PLW2901 - the same verdict with more in it
-        result.append(verdict)
+            said = f"{', '.join(nodes)} changed since it was last accepted"
+        elif verdict.status == FAIL and verdict.check not in changed.get(verdict.node, {}).get("checks", {}):
+            said = _others(verdict, passing.get(verdict.check, []), changed)
+        # The same verdict with more in it.
+        result.append(dataclasses.replace(verdict, cause=f"{verdict.cause}; {said}") if said else verdict)
     return result
+
+
+def _others(verdict: Verdict, passing: Sequence[str], changed: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return that most nodes changed in what one has otherwise, which had it before: '' where they did not."""
+    # Of the name with which a verdict of a comparison begins.
+    name = verdict.observed.partition(" ")[0].rstrip(":,;")
+    others = [
+        node for node in passing if name and name in changed.get(node, {}).get("checks", {}).get(verdict.check, "")
+    ]
+    if not others or len(others) * 2 <= len(passing):
+        return ""
+    more = f" and {len(others) - 3} more" * (len(others) > 3)
+    return f"or the others are wrong: {', '.join(others[:3])}{more} changed in this since last accepted"

@@ -50,6 +50,28 @@ def test_of_two_nodes_that_differ_the_one_that_was_changed_is_named(tmp_path):
         assert "cannot be told which is right; gpu002 changed since it was last accepted" in cell.cause
 
 
+def test_where_the_same_edit_was_made_on_most_nodes_the_one_without_it_is_not_accused_alone(tmp_path):
+    judged = remembered(edited(edited(cluster(3), "gpu001"), "gpu003"), tmp_path)
+    (cell,) = [cell for cell in judged.verdicts if cell.check == "N-07" and cell.status == FAIL]
+    assert cell.node == "gpu002"
+    assert cell.cause.endswith("; or the others are wrong: gpu001, gpu003 changed in this since last accepted")
+
+
+def test_where_most_nodes_changed_in_something_else_one_that_was_edited_is_accused(tmp_path):
+    document = edited(cluster(3), "gpu002")
+    for host in document["hosts"].values():
+        if "N-07" in host["checks"]:
+            host["checks"]["N-07"]["observed"]["/etc/enroot/environ.d/new.env"] = "0" * 16 + " 0644"
+    judged = remembered(document, tmp_path)
+    (cell,) = [cell for cell in judged.verdicts if cell.check == "N-07" and cell.status == FAIL]
+    assert cell.node == "gpu002" and "others are wrong" not in cell.cause
+    # Nobody remembers this one: it came with an edit, or the others came to it.
+    for others in ([], ["gpu001"]):
+        changed = {node: {"checks": {"N-07": "/etc/enroot/other"}} for node in others}
+        cells = changes.named(judged.verdicts, changed)
+        assert not [cell for cell in cells if "others are wrong" in cell.cause]
+
+
 def test_where_both_were_changed_alike_nothing_is_said(tmp_path):
     judged = remembered(edited(edited(cluster(2), "gpu001"), "gpu002"), tmp_path)
     assert set(judged.nodes.values()) == {"PASS"} and set(judged.changed) == {"gpu001", "gpu002"}
