@@ -28,6 +28,16 @@ def setting(text: str, name: str) -> str:
     return found.group(1) if found else ""
 
 
+def partition(text: str, name: str = "") -> dict[str, str]:
+    """Return the fields of a partition out of ``scontrol --oneliner show partition``: the default one without a name.
+
+    {} where there is none.
+    """
+    rows = (dict(re.findall(r"(\w+)=(\S*)", line)) for line in text.splitlines())
+    key, wanted = ("PartitionName", name) if name else ("Default", "YES")
+    return next((row for row in rows if row.get(key) == wanted), {})
+
+
 def built_in(node: Node) -> list[str]:
     """Return the slurm.conf that is built into the library of this host's commands; [] where it cannot be found."""
     program = node.which("scontrol")

@@ -82,7 +82,8 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
             f"{where.submits[0].name} was not told Slurm's nodes: {problem}\n"
             f"try there: {shlex.join(survey.QUESTIONS['nodes']['words'])}; nothing was run"
         )
-    everything = survey.roster(answers["nodes"]["stdout"], survey.default_partition(answers["partitions"]["stdout"]))
+    default = slurm.partition(answers["partitions"]["stdout"]).get("PartitionName", "")
+    everything = survey.roster(answers["nodes"]["stdout"], default)
     nodes, more = survey.expected(everything, where.inventory)
     nodes = survey.limited(nodes, limit)
     leaves = survey.leaves(answers["topology"]["stdout"])

@@ -62,12 +62,6 @@ def roster(nodes_text: str, default: str = "") -> list[dict[str, Any]]:
     return found
 
 
-def default_partition(partitions_text: str) -> str:
-    """Return the partition of a job that names none, '' where there is none."""
-    lines = (line for line in partitions_text.splitlines() if _value(line, "Default") == "YES")
-    return next((found[1] for line in lines if (found := re.match(r"PartitionName=(\S+)", line))), "")
-
-
 def _value(line: str, key: str) -> str:
     found = re.search(rf"\s{key}=(\S+)", line)
     return found.group(1) if found else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import grp
 import os
-import re
 from typing import Any
 
+from validate import slurm
 from validate.model import MINUTES, TIERS, Check, Context, Finding, failed, passed
 from validate.probing import Node
 
@@ -36,15 +36,8 @@ def observe(node: Node) -> Any:
     # Without --all Slurm hides those that the account may not use.
     text = node.run(["scontrol", "--all", "--oneliner", "show", "partition"], 8).stdout
     groups = [entry.gr_name for entry in grp.getgrall() if entry.gr_gid in {os.getgid(), *os.getgroups()}]
-    partition = chosen(text, name)
+    partition = slurm.partition(text, name)
     return {**node.run([*words, "true"], 8).record(), "partition": partition, "groups": groups, "uid": os.getuid()}
-
-
-def chosen(text: str, name: str) -> dict[str, str]:
-    """Return the fields of the partition of that name, of the default one without a name."""
-    rows = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in text.splitlines()]
-    wanted = ("PartitionName", name) if name else ("Default", "YES")
-    return next((row for row in rows if row.get(wanted[0]) == wanted[1]), {})
 
 
 def judge(observed: Any, context: Context) -> Finding:

@@ -449,9 +449,9 @@ def test_the_partition_of_the_run_is_the_named_or_the_default_one():
         "PartitionName=main AllowGroups=ALL AllowAccounts=ALL Default=YES State=UP\n"
         "PartitionName=vip AllowGroups=operators Default=NO State=DOWN\n"
     )
-    assert h_07_account.chosen(text, "")["PartitionName"] == "main"
-    assert h_07_account.chosen(text, "vip")["AllowGroups"] == "operators"
-    assert h_07_account.chosen("slurm_load_partitions: error\n", "") == {}
+    assert slurm.partition(text, "")["PartitionName"] == "main"
+    assert slurm.partition(text, "vip")["AllowGroups"] == "operators"
+    assert slurm.partition("slurm_load_partitions: error\n", "") == {}
 
 
 def test_a_slurmd_that_was_not_restarted_after_an_upgrade_is_found():

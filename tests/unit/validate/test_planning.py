@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validate.conftest import node
-from validate import catalogue, plan, session, settings, suite, survey
+from validate import catalogue, plan, session, settings, slurm, suite, survey
 from validate.errors import CannotStart
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "recorded" / "slurm-24.11.5"
@@ -325,8 +325,8 @@ PARTITIONS = (
 
 
 def test_the_default_partition_is_preferred_where_a_node_is_in_it():
-    default = survey.default_partition(PARTITIONS)
-    assert (default, survey.default_partition("slurm_load_partitions error\n")) == ("gpu", "")
+    default = slurm.partition(PARTITIONS)["PartitionName"]
+    assert default == "gpu"
     both = DRAINED.replace("Partitions=main", "Partitions=admin,gpu")
     other = DRAINED.replace("compute1", "compute2").replace("Partitions=main", "Partitions=admin,other")
     found = survey.roster(f"{both}\n{other}", default)
