@@ -15,6 +15,7 @@ from validate.probing import Node
 SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
 ENROOT_KEYS = ("ENROOT_RUNTIME_PATH", "ENROOT_CACHE_PATH", "ENROOT_DATA_PATH", "ENROOT_TEMP_PATH")
 PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
+STATE = "LoadState,ActiveState,UnitFileState"
 # The home of an account that is to have none; '' where the account itself is not known.
 NO_HOME = ("", "/", "/nonexistent", "/var/empty", "/dev/null")
 # enroot 4.1's own defaults (conf/enroot.conf.in).
@@ -182,18 +183,28 @@ def unit_names(observed: Mapping[str, Any]) -> list[str]:
 
 def properties(node: Node, names: Sequence[str], wanted: str) -> dict[str, dict[str, str]]:
     """Return unit -> the wanted properties of systemd's, which are separated by commas."""
-    output = node.run(["systemctl", "show", *names, f"--property=Id,{wanted}"], 5)
-    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in output.stdout.split("\n\n")]
-    return {state["Id"]: state for state in blocks if state.get("Id") in names}
+    output = node.run(["systemctl", "show", *names, f"--property=Id,Names,{wanted}"], 5)
+    found = {}
+    for block in output.stdout.split("\n\n"):
+        state = dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE))
+        # Of an alias it says the unit that it stands for.
+        called = {state.get("Id"), *state.pop("Names", "").split()}
+        found.update({name: state for name in names if name in called})
+    return found
 
 
 def units(node: Node, names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return of each unit that systemd has loaded whether it is enabled and what it does now; .service is left out."""
+    return loaded(properties(node, names, STATE))
+
+
+def loaded(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return what ``units`` does, of what systemd said of them (``properties`` of STATE)."""
     return {
         name.replace(".service", ""): {
             "enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")
         }
-        for name, state in properties(node, names, "LoadState,ActiveState,UnitFileState").items()
+        for name, state in found.items()
         if state.get("LoadState") == "loaded"
     }  # fmt: skip
 

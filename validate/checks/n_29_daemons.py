@@ -29,26 +29,20 @@ SOCKET = "docker.socket"
 
 def observe(node: Node) -> Any:
     """Ask systemd for the units that are enabled, and for the last words of those that do not run."""
-    found, boot = {}, {}
-    known = True
-    for unit in BOOT:
-        output = node.run(["systemctl", "show", f"{unit}.service", "--property=LoadState,ActiveState,UnitFileState"], 5)
-        state = dict(re.findall(r"^(\w+)=(.*)$", output.stdout, re.MULTILINE))
-        known = known and "LoadState" in state
-        if state.get("LoadState") == "loaded":
-            # docker.socket starts docker.service.
-            boot[unit] = {"enabled": state.get("UnitFileState", ""), "state": state.get("ActiveState", "")}
-        if unit not in UNITS or state.get("LoadState") != "loaded":
-            continue
-        if state.get("UnitFileState") in ("disabled", "masked", ""):
+    services = [f"{unit}.service" for unit in BOOT]
+    states = reading.properties(node, [*services, *MORE], reading.STATE)
+    boot = reading.loaded(states)
+    found = {}
+    for unit in UNITS:
+        if unit not in boot or boot[unit]["enabled"] in ("disabled", "masked", ""):
             continue
         said = ""
-        if state.get("ActiveState") != "active":
+        if boot[unit]["state"] != "active":
             lines = node.run(["journalctl", "-u", f"{unit}.service", "-n", "20", "-o", "cat", "--no-pager"], 5).stdout
             wanted = [line for line in lines.splitlines() if re.search(r"error|fatal|fail|denied", line, re.IGNORECASE)]
             said = (wanted or lines.splitlines() or [""])[-1][:300]
-        found[unit] = {"state": state.get("ActiveState", ""), "said": said}
-    boot.update(reading.units(node, MORE))
+        found[unit] = {"state": boot[unit]["state"], "said": said}
+    known = all("LoadState" in states.get(name, {}) for name in services)
     return {"known": known, "units": found, "boot": boot, "platform": reading.platform(node)}
 
 

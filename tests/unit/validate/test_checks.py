@@ -1310,24 +1310,27 @@ def test_a_low_limit_that_came_with_every_job_needs_no_other_node(kind, changes,
 
 
 def test_what_runs_and_starts_at_no_boot_is_found_beside_the_others(monkeypatch):
-    answers = {"slurmd": ("disabled", "active"), "docker": ("enabled", "active")}
-
-    more = (
-        "Id=docker.socket\nLoadState=loaded\nActiveState=active\nUnitFileState=disabled\n\n"
-        "Id=nvidia-persistenced.service\nLoadState=loaded\nActiveState=active\nUnitFileState=static\n\n"
-        "Id=slipway-storage.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
-    )
+    answers = {
+        "slurmd.service": "loaded active disabled", "docker.service": "loaded active enabled",
+        "docker.socket": "loaded active disabled", "nvidia-persistenced.service": "loaded active static",
+    }  # fmt: skip
 
     def show(_node: Node, words: list[str], _seconds: float) -> Output:
-        if "docker.socket" in words:
-            return Output(0, more, "")
-        state = answers.get(words[2].partition(".")[0])
-        text = f"LoadState=loaded\nUnitFileState={state[0]}\nActiveState={state[1]}" if state else "LoadState=not-found"
-        return Output(0, text, "")
+        assert words[:2] == ["systemctl", "show"], words
+        blocks = []
+        for unit in words[2:-1]:
+            load, active, enabled = answers.get(unit, "not-found inactive ").split(" ")
+            # An alias of the unit that systemd names.
+            name = "dockerd.service" if unit == "docker.service" else unit
+            blocks.append(
+                f"Id={name}\nNames={name} {unit}\nLoadState={load}\nActiveState={active}\nUnitFileState={enabled}"
+            )
+        return Output(0, "\n\n".join(blocks) + "\n", "")
 
     monkeypatch.setattr(Node, "run", show)
     found = n_29_daemons.observe(Node())
-    assert found["units"] == {} and set(found["boot"]) == {"slurmd", "docker", "docker.socket", "nvidia-persistenced"}
+    assert found["known"] and found["units"] == {}
+    assert set(found["boot"]) == {"slurmd", "docker", "docker.socket", "nvidia-persistenced"}
     assert n_29_daemons.starting(found) == {
         "slurmd": False, "docker": True, "docker.socket": True, "nvidia-persistenced": True,
     }  # fmt: skip

@@ -25,13 +25,16 @@ case "$host" in dead*) echo "ssh: connect to host $host port 22: No route to hos
 HOST=$host exec sh -c "$*"
 """
 SYSTEMCTL = """#!/bin/sh
-case "$2 $HOST" in
-"munge.service "*) echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled;;
-"slurmd.service gpu2" | "slurmctld.service head")
-    echo LoadState=loaded; echo ActiveState=failed; echo UnitFileState=enabled;;
-"slurmd.service gpu"*) echo LoadState=loaded; echo ActiveState=active; echo UnitFileState=enabled;;
-*) echo LoadState=not-found; echo ActiveState=inactive; echo UnitFileState=;;
-esac
+shift
+for unit in "$@"; do
+    case "$unit $HOST" in
+    --*) continue;;
+    "munge.service "* | "slurmd.service gpu1") set -- loaded active enabled;;
+    "slurmd.service gpu"* | "slurmctld.service head") set -- loaded failed enabled;;
+    *) set -- not-found inactive "";;
+    esac
+    printf 'Id=%s\\nLoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\n\\n' "$unit" "$@"
+done
 """
 JOURNAL = "#!/bin/sh\necho 'slurmd: fatal: Unable to determine this slurmd NodeName'\n"
 
