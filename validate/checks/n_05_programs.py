@@ -31,6 +31,10 @@ SLURM = "srun"
 # What enroot's scripts call: to start a container from a file, and to import an image (its package requires them).
 START = ("unsquashfs",)
 IMPORT = ("mksquashfs", "curl", "jq", "parallel", "zstd", "tar", "find", "awk")
+# The packages of Debian and of RHEL and its kin; a program that is not named has the name of its package.
+PACKAGES = {
+    "unsquashfs": "squashfs-tools", "mksquashfs": "squashfs-tools", "find": "findutils", "awk": "gawk",
+}  # fmt: skip
 ADMINS = ("/usr/sbin", "/sbin")
 # Where a program may lie that PATH does not yield, because users may not execute it.
 PLACES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/slurm/bin")
@@ -88,14 +92,13 @@ def tools(observed: Any, context: Context) -> Finding | None:
     closed = {name: path for name, path in (observed.get(CLOSED) or {}).items() if name in lost}
     if closed:
         return for_nobody(closed)
-    package = "squashfs-tools" if any("squash" in name for name in lost) else " ".join(lost)
     if lost:
         return failed(
             f"not found: {', '.join(lost)}",
             f"on PATH: {', '.join(own)}" + (f", {beside.on}" if beside.other else ""),
             f"a program that enroot calls is missing: {', '.join(lost)}",
-            f"apt-get install --reinstall {package} (dnf reinstall {package}); dpkg --verify, or rpm -V, says "
-            "what else its package lacks",
+            f"apt-get install --reinstall {packages(lost)} (dnf: reinstall, or install where it is not there); "
+            "dpkg --verify, or rpm -V, says what else a package lacks",
         )
     nowhere = [name for name in own if not own[name]]
     if nowhere:
@@ -103,9 +106,14 @@ def tools(observed: Any, context: Context) -> Finding | None:
             f"not found on any node of this kind: {', '.join(nowhere)}",
             f"on PATH: {', '.join(own)}",
             f"enroot import calls {', '.join(nowhere)}: images cannot be imported on these nodes",
-            f"install {' '.join(nowhere)}; where nodes import nothing, this is no fault",
+            f"install {packages(nowhere)}; where nodes import nothing, this is no fault",
         )
     return None
+
+
+def packages(programs: list[str]) -> str:
+    """Return the packages that hold the programs, each once."""
+    return " ".join(dict.fromkeys(PACKAGES.get(name, name) for name in programs))
 
 
 def for_nobody(closed: dict[str, str]) -> Finding:

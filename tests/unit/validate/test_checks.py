@@ -1219,6 +1219,17 @@ def test_a_program_that_no_node_has_is_a_warning_and_one_that_starts_containers_
     assert judge("N-05", changed("N-05", unsquashfs=""), settings={"runtimes": ["pyxis"]}).status == PASS
 
 
+def test_a_missing_program_is_installed_by_the_name_of_its_package():
+    lacking = changed("N-05", mksquashfs="", unsquashfs="", find="", awk="", jq="")
+    one = judge("N-05", lacking, fleet={**fleet("N-05"), "gpu001": lacking})
+    assert one.fix.startswith(
+        "apt-get install --reinstall squashfs-tools jq findutils gawk (dnf: reinstall, or install"
+    )
+    none = changed("N-05", awk="", find="")
+    everywhere = judge("N-05", none, fleet=dict.fromkeys("abc", none))
+    assert everywhere.status == WARN and everywhere.fix.startswith("install findutils gawk; ")
+
+
 def test_held_and_half_installed_packages_are_read(tmp_path, monkeypatch):
     text = "hi  enroot 4.1.2-1\niF  docker-ce 28.0\nrc  apptainer 1.3\niHR containerd.io 1.7\n"
     write(tmp_path, "dpkg-query", f"#!/bin/sh\nprintf '{text}'\n", 0o755)
