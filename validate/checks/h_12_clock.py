@@ -15,7 +15,7 @@ CHECK = Check(
     tier="quick",
     step="submit",
     cause="no time service on the submit host or on the controller: munge refuses from five minutes on",
-    fix="date; chronyc tracking, here and on the controller; systemctl enable --now chrony",
+    fix="date; chronyc tracking, here and on the controller; systemctl enable --now chrony (RHEL and its kin: chronyd)",
     after=("H-01",),
 )
 

@@ -15,7 +15,7 @@ CHECK = Check(
     tier="quick",
     step="host",
     cause="no time service: munge refuses from five minutes on, and logs do not fit together",
-    fix="chronyc tracking; systemctl enable --now chrony",
+    fix="chronyc tracking; systemctl enable --now chrony (RHEL and its kin: chronyd)",
 )
 
 
