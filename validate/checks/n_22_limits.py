@@ -6,7 +6,7 @@ import resource
 import statistics
 from typing import Any
 
-from validate.model import Check, Context, Finding, compare, failed, over, passed, undecided
+from validate.model import FAIL, Check, Context, Finding, compare, failed, over, passed, undecided, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -24,10 +24,13 @@ INFINITE = -1
 RESTART = "systemctl cat slurmd, beside that of another node; systemctl restart slurmd: not from a shell"
 
 
-# Below these, programs of any kind break; an image has tens of GiB.
-FILES, FILE_SIZE, PROCESSES = 1024, 2**36, 1024
+# Below these, programs of any kind break, and most images do not fit into a file.
+FILES, FILE_SIZE, PROCESSES = 1024, 2**34, 1024
+# Below these, large work breaks. Sites set such limits on submit hosts on purpose, and Slurm hands them to every job.
+LARGE_FILE = 2**36
 # What ranks, their threads and the workers that load data come to on a node with GPUs.
 PROCESSES_BY_GPUS = 4096
+MEANT = "where it is low on purpose and jobs keep below it, this is no fault"
 PROPAGATED = (
     "the limit was propagated from the submit host: its soft limit is low, and slurmd's own is not",
     "PropagateResourceLimitsExcept={} in slurm.conf, scontrol reconfigure; or raise it there: /etc/security/limits.d",
@@ -54,19 +57,9 @@ def judge(observed: Any, context: Context) -> Finding:
     # Without GPUs and RDMA nothing locks memory.
     needed = context.profile.expect.get("memory_lock", "unlimited" if "gpus" in context.profile.has else "any")
     computes = needed == "unlimited"
-    floors: list[tuple[str, float, str]] = [
-        ("nofile", FILES, "open files"), ("fsize", FILE_SIZE, "bytes in a file"),
-        ("nproc", PROCESSES_BY_GPUS if computes else PROCESSES, "processes of the account"),
-    ]  # fmt: skip
-    # CUDA maps the memory of all GPUs and of the host at once.
-    floors += [("as", float("inf"), "bytes of address space")] if computes else []
-    for name, least, what in floors:
-        limit = observed.get(name, INFINITE)
-        if limit != INFINITE and limit < least:
-            most = hard.get(name, limit)
-            words = propagated(name, most == INFINITE or most >= least)
-            wanted = "unlimited" if least == float("inf") else f"at least {least:.0f}"
-            return failed(f"at most {limit} {what}", wanted, *words)
+    low = below(observed, hard, computes)
+    if low and low[0].status == FAIL:
+        return low[0]
     if computes and observed["memlock"] != INFINITE:
         return failed(said, expected, *(propagated("memlock", True) if hard.get("memlock") == INFINITE else ()))
     beside = compare(context.fleet, compared(observed), compared)
@@ -89,7 +82,28 @@ def judge(observed: Any, context: Context) -> Finding:
         )
     if beside.split:
         return undecided(beside, "systemctl cat slurmd on both; systemctl restart slurmd: not from a shell")
-    return passed(said)
+    return low[0] if low else passed(said)
+
+
+def below(observed: Any, hard: Any, computes: bool) -> list[Finding]:
+    """Return a finding of each limit that is too low, the failures first; ``computes``: the node has GPUs."""
+    floors: list[tuple[str, float, float, str]] = [
+        ("nofile", FILES, FILES, "open files"), ("fsize", FILE_SIZE, LARGE_FILE, "bytes in a file"),
+        ("nproc", PROCESSES, PROCESSES_BY_GPUS if computes else PROCESSES, "processes of the account"),
+    ]  # fmt: skip
+    # CUDA maps the memory of all GPUs and of the host at once.
+    floors += [("as", float("inf"), float("inf"), "bytes of address space")] if computes else []
+    found: list[Finding] = []
+    for name, least, enough, what in floors:
+        limit = observed.get(name, INFINITE)
+        if limit == INFINITE or limit >= enough:
+            continue
+        most = hard.get(name, limit)
+        cause, fix = propagated(name, most == INFINITE or most >= enough)
+        said, wanted = f"at most {limit} {what}", "unlimited" if enough == float("inf") else f"at least {enough:.0f}"
+        broken = limit < least
+        found.append((failed if broken else warned)(said, wanted, cause, fix if broken else f"{fix}; {MEANT}"))
+    return sorted(found, key=lambda finding: finding.status != FAIL)
 
 
 def propagated(name: str, allowed: bool) -> tuple[str, str]:
@@ -98,8 +112,8 @@ def propagated(name: str, allowed: bool) -> tuple[str, str]:
         return PROPAGATED[0], PROPAGATED[1].format(name.upper())
     unit = f"Limit{name.upper()}"
     return (
-        f"slurmd runs with a low limit: {unit} of its unit, or the shell from which it was started"
-        + ", or VSizeFactor of slurm.conf" * (name == "as"),
+        f"slurmd runs with a low limit: {unit} of its unit, the shell from which it was started, or pam_limits on the "
+        "node where slurm.conf has UsePAM" + ", or VSizeFactor of slurm.conf" * (name == "as"),
         f"systemctl show slurmd -p {unit}; systemctl edit slurmd: {unit}=; then systemctl restart slurmd",
     )
 

@@ -1303,21 +1303,29 @@ def test_a_soft_limit_below_a_hard_one_came_with_the_job():
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "words"),
+    ("kind", "changes", "status", "words"),
     [
-        ("simulated", {"nproc": 4000}, ""),
-        ("simulated", {"nproc": 1000}, "PropagateResourceLimitsExcept=NPROC"),
-        ("simulated", {"as": 2**34}, ""),
-        ("nvidia_h100", {"nproc": 4000}, "PropagateResourceLimitsExcept=NPROC"),
-        ("nvidia_h100", {"as": 2**40}, "PropagateResourceLimitsExcept=AS"),
-        ("nvidia_h100", {"as": 2**40, "hard": {"as": 2**40}}, "systemctl show slurmd -p LimitAS"),
-        ("nvidia_h100", {}, ""),
+        ("simulated", {"nproc": 4000}, PASS, ""),
+        ("simulated", {"nproc": 1000}, FAIL, "PropagateResourceLimitsExcept=NPROC"),
+        ("simulated", {"as": 2**34}, PASS, ""),
+        ("nvidia_h100", {"nproc": 4000}, WARN, "PropagateResourceLimitsExcept=NPROC"),
+        ("nvidia_h100", {"nproc": 4000}, WARN, "on purpose"),
+        ("nvidia_h100", {"nproc": 4096}, PASS, ""),
+        ("nvidia_h100", {"nproc": 1024}, WARN, "on purpose"),
+        ("nvidia_h100", {"nproc": 1023}, FAIL, "PropagateResourceLimitsExcept=NPROC"),
+        ("nvidia_h100", {"nproc": 2000, "hard": {"nproc": 2000}}, WARN, "systemctl show slurmd -p LimitNPROC"),
+        ("nvidia_h100", {"nproc": 2000, "memlock": 65536}, FAIL, "PropagateResourceLimitsExcept=MEMLOCK"),
+        ("nvidia_h100", {"fsize": 2**35}, WARN, "on purpose"),
+        ("nvidia_h100", {"fsize": 2**33}, FAIL, "PropagateResourceLimitsExcept=FSIZE"),
+        ("nvidia_h100", {"as": 2**40}, FAIL, "PropagateResourceLimitsExcept=AS"),
+        ("nvidia_h100", {"as": 2**40, "hard": {"as": 2**40}}, FAIL, "systemctl show slurmd -p LimitAS"),
+        ("nvidia_h100", {}, PASS, ""),
     ],
 )
-def test_a_low_limit_that_came_with_every_job_needs_no_other_node(kind, changes, words):
+def test_a_low_limit_that_came_with_every_job_needs_no_other_node(kind, changes, status, words):
     observed = changed("N-22", **changes)
     finding = judge("N-22", observed, kind, fleet=dict.fromkeys("abc", observed))
-    assert finding.status == (FAIL if words else PASS) and words in finding.fix
+    assert finding.status == status and words in finding.fix
 
 
 def test_what_runs_and_starts_at_no_boot_is_found_beside_the_others(monkeypatch):
