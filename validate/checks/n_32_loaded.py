@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validate import slurm
-from validate.model import Check, Context, Finding, failed, passed
+from validate import reading, slurm
+from validate.model import Check, Context, Finding, compare, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -51,7 +52,8 @@ def observe(node: Node) -> Any:
         for path in [name, *parents(name)]:
             if path not in found and (seen := open_to(node, path)):
                 found[path] = seen
-    return {"open": found, "secrets": [KEY] if readable(node, KEY) else []}
+    secrets = [KEY] if readable(node, KEY) else []
+    return {"open": found, "secrets": secrets, "account": reading.account(os.getuid())}
 
 
 def readable(node: Node, name: str) -> bool:
@@ -87,8 +89,9 @@ def open_to(node: Node, name: str) -> dict[str, Any] | None:
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """There is nothing of the kind."""
-    opened = dict(observed["open"])
+    """There is nothing of the kind; what the account of the run alone may change may be meant so."""
+    mine = {name: seen for name, seen in observed["open"].items() if name in for_account(observed)}
+    opened = {name: seen for name, seen in observed["open"].items() if name not in mine}
     secrets = " ".join(observed.get("secrets") or ())
     if secrets:
         return failed(
@@ -99,15 +102,50 @@ def judge(observed: Any, context: Context) -> Finding:
             "copied: in a maintenance window make a new key on one host (mungekey --create --force), copy it to all "
             "hosts, and restart munge on all of them",
         )
-    if not opened:
-        return passed("nothing else is")
-    said = [f"{name} has the mode {seen['mode']}" + f" and is user {seen['owner']}'s" * bool(seen["owner"])
-            for name, seen in opened.items()]  # fmt: skip
-    names = " ".join(opened)
-    chown = [name for name, seen in opened.items() if seen["owner"]]
-    return failed(
-        "; ".join(said[:6]),
+    if opened:
+        return failed(
+            said(opened),
+            "writable by root alone",
+            f"users may change {next(iter(opened))}, which root or Slurm loads: every user can become root with it",
+            f"{closing(opened)}; look at what is in it first",
+        )
+    if mine:
+        beside = compare(context.fleet, for_account(observed), for_account, absent=False)
+        return of_account(
+            mine, observed.get("account") or "the account", [name for name in mine if name in beside.other]
+        )
+    return passed("nothing else is")
+
+
+def for_account(seen: Any) -> dict[str, bool]:
+    """Return what the account of the run may change, and everybody may not."""
+    return {name: True for name, path in seen["open"].items() if not int(path["mode"], 8) & 0o002}
+
+
+def of_account(mine: Mapping[str, Any], account: str, here_alone: Sequence[str]) -> Finding:
+    """Return the finding of what the account of the run may change; ``here_alone`` it may on most nodes not."""
+    may = f"{account}, which runs this, may change {next(iter(here_alone or mine))}, which root or Slurm loads"
+    if here_alone:
+        changed = {name: mine[name] for name in here_alone}
+        cause = f"{may}, on this node alone: an owner, a group or a mode was changed"
+        return failed(said(changed), "writable by root alone, as on the other nodes", cause, closing(changed))
+    return warned(
+        said(mine),
         "writable by root alone",
-        f"users may change {next(iter(opened))}, which root or Slurm loads: every user can become root with it",
-        f"chmod go-w {names}" + f"; chown root:root {' '.join(chown)}" * bool(chown) + "; look at what is in it first",
+        f"{may}: as its owner, or through a group; no other user may by its mode",
+        f"where {account} administers these hosts, this is no fault: name an ordinary account in validate_user; "
+        f"else {closing(mine)}",
     )
+
+
+def said(found: Mapping[str, Any]) -> str:
+    """Return the first paths with mode and owner, for a reader."""
+    lines = [f"{name} has the mode {seen['mode']}" + f" and is user {seen['owner']}'s" * bool(seen["owner"])
+             for name, seen in found.items()]  # fmt: skip
+    return "; ".join(lines[:6])
+
+
+def closing(found: Mapping[str, Any]) -> str:
+    """Return what leaves the paths to root."""
+    chown = [name for name, seen in found.items() if seen["owner"]]
+    return f"chmod go-w {' '.join(found)}" + f"; chown root:root {' '.join(chown)}" * bool(chown)

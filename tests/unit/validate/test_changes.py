@@ -115,8 +115,8 @@ def test_what_a_check_says_of_a_node_alone_is_no_change(tmp_path):
 
 def test_every_check_that_compares_is_remembered_or_changes_by_itself():
     comparing = {check for check, entry in catalogue.load().items() if "compare(" in entry.source}
-    # These hold answers of the moment as well: homes, ports, reboots, registries, daemons, seconds.
+    # These hold answers of the moment as well: homes, ports, reboots, registries, daemons, seconds. N-32 needs no past.
     assert comparing - set(changes.COMPARED) == {
-        "A-06", "C-10", "C-20", "D-01", "H-09", "H-14", "N-04", "N-21", "N-27",
+        "A-06", "C-10", "C-20", "D-01", "H-09", "H-14", "N-04", "N-21", "N-27", "N-32",
     }  # fmt: skip
     assert set(changes.COMPARED) <= comparing

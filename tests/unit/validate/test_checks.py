@@ -1428,13 +1428,32 @@ def test_what_users_may_change_of_what_root_loads_is_found(tmp_path):
         write(tmp_path, f"etc/enroot/{name}", "", 0o755)
     (tmp_path / "etc/enroot/environ.d").mkdir()
     (tmp_path / "etc/enroot/environ.d/masked.env").symlink_to("/dev/null")
-    assert n_32_loaded.observe(Node(root=str(tmp_path))) == {"open": {}, "secrets": []}
+    seen = n_32_loaded.observe(Node(root=str(tmp_path)))
+    assert (seen["open"], seen["secrets"]) == ({}, [])
     (tmp_path / "etc/enroot/hooks.d").chmod(0o1777)
     (tmp_path / "etc/enroot/hooks.d/60-b.sh").chmod(0o757)
     found = n_32_loaded.observe(Node(root=str(tmp_path)))
     assert set(found["open"]) == {"/etc/enroot/hooks.d", "/etc/enroot/hooks.d/60-b.sh"}
     finding = judge("N-32", found)
     assert finding.fix.startswith("chmod go-w /etc/enroot/hooks.d /etc/enroot/hooks.d/60-b.sh; look")
+
+
+def test_what_the_account_of_the_run_alone_may_change_is_a_warning_that_names_it(tmp_path):
+    write(tmp_path, "etc/slurm/slurm.conf", "").chmod(0o664)
+    os.chown(tmp_path / "etc/slurm/slurm.conf", 0, 65534)
+    seen = in_another_account(f"n_32_loaded.observe(Node(root={str(tmp_path)!r}))", tmp_path / "etc/slurm")
+    assert list(seen["open"]) == ["/etc/slurm/slurm.conf"]
+    finding = judge("N-32", seen, fleet=dict.fromkeys("abc", seen))
+    assert finding.status == WARN and "every user" not in finding.cause
+    assert finding.cause.startswith("nobody, which runs this, may change /etc/slurm/slurm.conf")
+    assert "validate_user" in finding.fix and "else chmod go-w /etc/slurm/slurm.conf" in finding.fix
+    assert "the account, which runs this" in judge("N-32", {"open": seen["open"]}).cause
+    # Where the other nodes do not let it, something was changed on this one.
+    alone = judge("N-32", seen, fleet={**fleet("N-32"), "gpu001": seen})
+    assert alone.status == FAIL and "on this node alone" in alone.cause
+    # What everybody may change comes first.
+    both = {**seen, "open": {**seen["open"], "/etc/slurm": {"mode": "0777", "owner": 0}}}
+    assert judge("N-32", both).status == FAIL and "every user can become root" in judge("N-32", both).cause
 
 
 def test_a_key_that_users_can_read_is_found(tmp_path):
