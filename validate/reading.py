@@ -32,7 +32,10 @@ SHOW_ROOT = 'while read -r line; do case "$line" in *" / r"[ow]*) echo "$line";;
 
 
 def mounts(node: Node) -> list[dict[str, str]]:
-    """Return the mounts of this namespace: point, type, options, source, and the part of the source that is mounted."""
+    """Return the mounts of this namespace: point, type, options, source, and the part of the source that is mounted.
+
+    ``security`` is how the server wants users to prove who they are (sec= of NFS and CIFS), '' where none is named.
+    """
     return mounts_of(node.read("/proc/self/mountinfo") or "")
 
 
@@ -44,15 +47,20 @@ def mounts_of(text: str) -> list[dict[str, str]]:
         fields, tail = left.split(), right.split()
         if len(fields) >= 6 and len(tail) >= 2:
             point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
+            whole = ",".join(tail[2:]).split(",")
             # A file system that the kernel made read-only after an error stays mounted rw.
-            options = fields[5] + ",ro" * ("ro" in ",".join(tail[2:]).split(","))
-            found.append({"point": point, "type": tail[0], "options": options, "source": tail[1], "part": fields[3]})
+            options = fields[5] + ",ro" * ("ro" in whole)
+            security = next((word[4:] for word in whole if word.startswith("sec=")), "")
+            found.append({
+                "point": point, "type": tail[0], "options": options, "source": tail[1], "part": fields[3],
+                "security": security,
+            })  # fmt: skip
     return found
 
 
 def mount_of(path: str, table: list[dict[str, str]]) -> dict[str, str]:
     """Return the mount that holds a path: the last one mounted on its longest parent."""
-    best: dict[str, str] = {"point": "", "type": "", "options": "", "source": "", "part": ""}
+    best: dict[str, str] = {"point": "", "type": "", "options": "", "source": "", "part": "", "security": ""}
     for mount in table:
         inside = path == mount["point"] or path.startswith(mount["point"].rstrip("/") + "/")
         if inside and len(mount["point"]) >= len(best["point"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ PLACES = ("/", "/tmp", "/run", "/var", "/var/tmp")
 STATE = "StateSaveLocation"
 # What all users share.
 SHARED = ("/tmp", "/var/tmp")
-PATIENCE = 3
+# An automounter asks a directory of accounts and a server before it shows a home.
+PATIENCE, HOME_PATIENCE = 3, 8
 MISSING = os.strerror(errno.ENOENT)
-HUNG = f"no answer within {PATIENCE} s"
+SILENT = "no answer within"
+OWN_HOME = "a home directory that its account can write"
 # Full: what is left is for root alone, or for nobody. Nearly full: somebody should look.
 LEFT, FULL, MUCH = 64 * 2**20, 0.99, 0.92
 
@@ -42,11 +45,12 @@ def observe(node: Node) -> Any:
     except KeyError:
         account, home = "", ""
     state = slurm.setting(node.run(["scontrol", "show", "config"], 8).stdout, STATE)
+    places = [place for place in dict.fromkeys([*PLACES, state, home]) if place]
+    # A home whose server hangs would hang for this process too; side by side they take as long as the slowest.
+    with ThreadPoolExecutor(len(places)) as pool:
+        problems = dict(zip(places, pool.map(lambda place: problem_of(node, place, place == home), places)))
     found = {}
-    for place in dict.fromkeys([*PLACES, state, home]):
-        # A home whose server hangs would hang for this process too.
-        if not place or node.run(["ls", "-d", place], PATIENCE).code != 0:
-            continue
+    for place in (place for place in places if not problems[place]):
         try:
             seen = os.statvfs(place)
         except OSError:
@@ -58,20 +62,28 @@ def observe(node: Node) -> Any:
             "inodes": 1 - seen.f_ffree / seen.f_files if seen.f_files else 0.0,
             "read_only": bool(seen.f_flag & os.ST_RDONLY),
         }
-    own = {} if home in reading.NO_HOME else {"own": {"account": account, **entered(node, home)}}
+    own = {} if home in reading.NO_HOME else {"own": {"account": account, **entered(node, home, problems[home])}}
     return {"places": found, "home": home, "shared": {name: seen_of(name) for name in SHARED if name in found}, **own}
 
 
-def entered(node: Node, home: str) -> dict[str, Any]:
-    """Return why the account cannot enter its home, '' where it can, and whose it is."""
+def problem_of(node: Node, place: str, home: bool) -> str:
+    """Return why a directory cannot be seen, or a home not be entered, '' where it can."""
+    patience = HOME_PATIENCE if home else PATIENCE
     # The dot has an automounter mount it.
-    output = node.run(["ls", "-d", f"{home}/."], PATIENCE)
+    output = node.run(["ls", "-d", f"{place}/." if home else place], patience)
     if output.code is None:
-        return {"problem": HUNG}
-    if output.code != 0:
-        lines = output.stderr.strip().splitlines() or [f"ls ended with {output.code}"]
-        return {"problem": lines[-1].rpartition(": ")[2]}
-    return {"problem": "", **seen_of(home)}
+        return f"{SILENT} {patience} s"
+    lines = output.stderr.strip().splitlines() or [f"ls ended with {output.code}"]
+    return "" if output.code == 0 else lines[-1].rpartition(": ")[2]
+
+
+def entered(node: Node, home: str, problem: str) -> dict[str, Any]:
+    """Return what is known of a home: why the account cannot enter it, whose it is, and the mount that it lies on."""
+    silent = problem.startswith(SILENT)
+    # The links of a home that hangs would hang as well.
+    mount = reading.mount_of(home if silent else os.path.realpath(home), reading.mounts(node))
+    seen = {} if problem else seen_of(home)
+    return {"problem": problem, **seen, "type": mount["type"], "security": mount["security"]}
 
 
 def seen_of(place: str) -> dict[str, Any]:
@@ -108,19 +120,18 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def of_home(home: str, own: Any) -> Finding | None:
     """Return why the home directory is none for its account, None where it is; older results do not say."""
-    problem, expected = own.get("problem", ""), "a home directory that its account can write"
-    account = own.get("account", "ACCOUNT")
-    if problem == HUNG:
+    problem, account = own.get("problem", ""), own.get("account", "ACCOUNT")
+    if problem.startswith(SILENT):
         return failed(
-            f"{home}: {HUNG}",
-            expected,
+            f"{home}: {problem}",
+            OWN_HOME,
             "the server of the home directories does not answer this submit host: logins hang there",
             f"findmnt -T {home}; ping its server; dmesg -T | grep -i 'not responding'; then mount it anew",
         )
     if problem == MISSING:
         return failed(
             f"{home}: {problem}",
-            expected,
+            OWN_HOME,
             "the home directory is not on the submit host: it is not mounted there, was never made, or passwd names "
             "another",
             f"findmnt -T {home}; getent passwd {account}, here and on a compute node; mount what is missing, or "
@@ -128,13 +139,28 @@ def of_home(home: str, own: Any) -> Finding | None:
         )
     if problem or not own.get("writable", True):
         whose = "" if problem else f": {own['owner']}'s, mode {own['mode']:04o}"
-        return failed(
-            f"{home}: {problem}" if problem else f"{home} cannot be written{whose}",
-            expected,
-            "the home directory on the submit host belongs to somebody else, or is closed to its own account",
-            f"namei -l {home}; chown {account}: {home}; chmod u+rwx {home}",
-        )
+        return closed_home(home, account, f"{home}: {problem}" if problem else f"{home} cannot be written{whose}", own)
     return None
+
+
+def closed_home(home: str, account: str, words: str, own: Any) -> Finding:
+    """Return the finding of a home that its account cannot write; ``words`` say what was seen of it."""
+    kind, security = own.get("type", ""), own.get("security", "")
+    if kind == "afs" or security.startswith("krb5"):
+        return warned(
+            f"{words}; it lies on {kind}" + f" with sec={security}" * bool(security),
+            OWN_HOME,
+            f"the server of the home directories wants a Kerberos ticket, and {account} seems to have none in this run",
+            f"as {account} on the submit host: klist; kinit{'; aklog' * (kind == 'afs')}; or name in validate_user an "
+            f"account whose home needs no ticket; where there is a ticket: namei -l {home}",
+        )
+    return failed(
+        words,
+        OWN_HOME,
+        "the home directory on the submit host belongs to somebody else, or is closed to its own account",
+        f"getent passwd {account}; namei -l {home}; if it is {account}'s own home: chown {account}: {home}; "
+        f"chmod u+rwx {home}; else correct passwd",
+    )
 
 
 def of_shared(places: Any) -> Finding | None:
