@@ -15,7 +15,8 @@ ARGUMENT_LIMIT = 131_000
 LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
 PROBE = (
-    "model", "framing", "outputs", "probing", "reading", "slurm", "smi", "kernel", "ranks", "groups", "nccl", "probe",
+    "model", "framing", "outputs", "probing", "reading", "slurm", "smi", "storage", "kernel", "ranks", "groups", "nccl",
+    "probe",
 )  # fmt: skip
 LAUNCHER = ("framing", "outputs", "step", "allocation", "launcher")
 STEWARD = (*LAUNCHER, "slurm_text", "drain", "steward")

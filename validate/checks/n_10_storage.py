@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from validate import reading, slurm
+from validate import reading, slurm, storage
 from validate.model import Beside, Check, Context, Finding, compare, errored, failed, passed, skipped, undecided
 from validate.probing import Node
 
@@ -24,21 +22,8 @@ CHECK = Check(
 )
 
 
-# Where jobs and the suite itself keep what is theirs for a while: all users share these.
-COMMON = {"temporary files": "/tmp", "lasting temporary files": "/var/tmp", "shared memory": "/dev/shm"}
-# N-11 says that a disk is full; a quota that is used up it does not see.
-FULL, CLOSED, READ_ONLY, MISSING, QUOTA = (
-    os.strerror(number) for number in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EDQUOT)
-)
 CONFIGURATION = "/etc/enroot/enroot.conf"
-# Users write below these nowhere: a directory that is missing there was to be made for them.
-OF_ROOT = ("/", "/run", "/var", "/var/lib", "/var/cache", "/opt", "/srv", "/mnt", "/home")
-MAKE = (
-    "systemctl restart slipway-storage{}; systemd-tmpfiles --create --prefix={}; "
-    "then playbooks/site.yml, which makes the directories and what makes them at boot"
-)
 LOCAL = ("ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "pyxis")
-GOOD = "local, executable, writable, on the same mount as the other nodes"
 
 
 def observe(node: Node) -> Any:
@@ -49,8 +34,8 @@ def observe(node: Node) -> Any:
         found[key] = {**reading.place_of(path, table), **reading.write(path)}
         # A prolog may give each job on each node a directory of its own.
         if not (key == "ENROOT_TEMP_PATH" and os.environ.get("TMPDIR")):
-            found[key]["shape"] = shape(path, node.name)
-    for key, path in COMMON.items():
+            found[key]["shape"] = storage.shape(path, node.name)
+    for key, path in storage.COMMON.items():
         found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
     for line in slurm.plugstack(node)["pyxis"]:
         runtime = slurm.runtime_path(line)
@@ -65,13 +50,6 @@ def observe(node: Node) -> Any:
     configuration = {"file": CONFIGURATION, "problem": node.problem(CONFIGURATION)}
     configuration["closed"] = reading.closed(node, f"{CONFIGURATION}.d")
     return {**found, "configuration": configuration}
-
-
-def shape(path: str, name: str) -> str:
-    """Return a path as it is the same on all nodes: it may hold the job's number and the node's name."""
-    for text, word in ((os.environ.get("SLURM_JOB_ID", ""), "JOB"), (name, "NODE")):
-        path = re.sub(rf"\b{re.escape(text)}\b", word, path) if text else path
-    return path
 
 
 def mode(path: str) -> int:
@@ -94,12 +72,13 @@ def judge(observed: Any, context: Context) -> Finding:
     named = compare(context.fleet, paths(observed), paths)
     if named.other:
         return elsewhere(named, configuration, context.node)
-    beside = compare(context.fleet, mount_points(places), mount_points, merit=freedom)
-    finding = next(filter(None, (look(places, beside, context.fleet) for look in (written, shared, noexec))), None)
+    beside = compare(context.fleet, storage.mount_points(places), storage.mount_points, merit=storage.freedom)
+    looks = (storage.written, shared, noexec)
+    finding = next(filter(None, (look(places, beside, context.fleet) for look in looks)), None)
     if finding:
         return finding
     if beside.other:
-        return mounted_otherwise(places, beside, context.fleet)
+        return storage.mounted_otherwise(places, beside, context.fleet)
     open_to_all = [place["path"] for place in places.values() if place.get("mode", 0) & 0o1002 == 0o002]
     if open_to_all:
         return failed(
@@ -110,7 +89,7 @@ def judge(observed: Any, context: Context) -> Finding:
         )
     for differing, fix, show in (
         (named, f"diff {CONFIGURATION} of both nodes; playbooks/site.yml writes it anew", str),
-        (beside, "findmnt -T PATH on both; mount what is missing; /etc/fstab", shown),
+        (beside, "findmnt -T PATH on both; mount what is missing; /etc/fstab", storage.shown),
     ):
         if differing.split:
             return undecided(differing, fix, show)
@@ -128,7 +107,7 @@ def unread(places: Mapping[str, Any], configuration: Mapping[str, Any]) -> Findi
             f"users cannot enter {configuration['closed']}: enroot finds nothing of what is in it",
             f"chmod 0755 {configuration['closed']}",
         )
-    if configuration.get("problem") not in (None, "", MISSING):
+    if configuration.get("problem") not in (None, "", storage.MISSING):
         return failed(
             f"{configuration['file']}: {configuration['problem']}",
             "a file that users can read",
@@ -140,7 +119,7 @@ def unread(places: Mapping[str, Any], configuration: Mapping[str, Any]) -> Findi
 
 def elsewhere(named: Beside, configuration: Mapping[str, Any], node: str) -> Finding:
     """Return the finding of a node whose enroot has other paths than most."""
-    missing = configuration.get("problem") == MISSING
+    missing = configuration.get("problem") == storage.MISSING
     file = configuration.get("file", CONFIGURATION)
     return failed(
         "; ".join(f"{key} is {named.own[key]}" for key in named.other) + f"; {file} is missing" * missing,
@@ -152,78 +131,13 @@ def elsewhere(named: Beside, configuration: Mapping[str, Any], node: str) -> Fin
     )
 
 
-def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding | None:
-    """Return the finding of the first place that cannot be written, with all that cannot."""
-    bad = {key: place for key, place in places.items() if place["write"] not in ("", FULL)}
-    if not bad:
-        return None
-    said = "; ".join(f"{key} {place['path']}: {place['write']}" for key, place in bad.items())
-    key, place = next(iter(bad.items()))
-    if place["write"] == READ_ONLY:
-        cause = f"the file system on {place['mount']} is read-only, or became so after an error"
-        return failed(said, GOOD, cause, f"dmesg -T | tail; then mount -o remount,rw {place['mount']}; /etc/fstab")
-    if place["write"] == QUOTA:
-        return failed(said, GOOD, "the account's quota is used up there", f"quota -s; du -sh {place['path']}")
-    if key in beside.other and beside.other[key].usual[0] != place["mount"]:
-        return mounted_otherwise(places, beside, fleet)
-    at = place.get("obstacle")
-    if not at or (place["write"] != CLOSED and key != "pyxis"):
-        return failed(said, GOOD)
-    alike = beside.nodes > 1 and key not in beside.split
-    return failed(f"{said} ({at['path']} is {at['owner']}'s, mode {at['mode']})", GOOD, *way_in(place, at, alike))
-
-
-def way_in(place: Mapping[str, Any], at: Mapping[str, Any], alike: bool) -> tuple[str, str]:
-    """Return why the account is refused at a directory, and what lets it in.
-
-    ``alike`` says that the place lies on the same mount as on the other nodes.
-    """
-    if place["path"] in COMMON.values() and at["path"] == place["path"]:
-        fix = f"chown root:root {at['path']}; chmod 1777 {at['path']}"
-        return f"{at['path']} is not open to users: its mode or owner was changed", fix
-    if at["path"] == place["path"]:
-        fix = f"chown {at['me']}: {at['path']}; chmod 0700 {at['path']}"
-        return f"{at['path']} is {at['owner']}'s with the mode {at['mode']}: the account cannot write there", fix
-    mounted = at["path"] == place["mount"]
-    if at["empty"] and at["enters"] and not mounted and not alike:
-        return f"a disk is not mounted: {at['path']} is an empty directory on {place['mount']}", mounting(at["path"])
-    path = place.get("real", place["path"])
-    path = path if within(path, at["path"]) else place["path"]
-    parent = os.path.dirname(path) == at["path"]  # noqa: PTH120 - a text
-    # What users may enter and not write was made for them to enter: what is to be in it is missing.
-    if at["enters"] and within(path, at["path"]) and (not parent or at["path"] in OF_ROOT or (mounted and at["empty"])):
-        rest = path[len(at["path"].rstrip("/")) + 1 :]
-        empty = mounted and at["empty"]
-        first = f"{at['path'].rstrip('/')}/{rest.partition('/')[0]}"
-        return missing(first, at["path"] if empty else "", place["write"] != CLOSED)
-    mode = "1777" if parent and place["write"] == CLOSED and at["path"] not in OF_ROOT else "a+rx"
-    return (
-        f"the directory {at['path']} above it is not open to users",
-        f"chmod {mode} {at['path']}; then playbooks/site.yml, which sets it for good",
-    )
-
-
-def missing(path: str, empty: str = "", slurmd: bool = False) -> tuple[str, str]:
-    """Return cause and fix of a directory that is not there.
-
-    ``empty`` is the mount that has nothing in it; ``slurmd`` has to be started again where its plugin makes a part.
-    """
-    why = f"{empty} is mounted and empty, as after it was formatted" if empty else "what makes it at boot did not run"
-    return f"{path} is missing on this node: {why}, or it was removed", MAKE.format(" slurmd" * slurmd, path)
-
-
-def mounting(point: str) -> str:
-    """Return what to type where a disk is not mounted."""
-    return f"findmnt {point}; systemctl list-units --failed '*.mount'; mount {point}; then playbooks/site.yml"
-
-
 def shared(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding | None:
     """Return the finding of places that nodes share."""
     bad = [key for key in LOCAL if key in places and places[key]["type"] in reading.SHARED]
     if not bad:
         return None
     if all(key in beside.other for key in bad):
-        return mounted_otherwise(places, beside, fleet)
+        return storage.mounted_otherwise(places, beside, fleet)
     return failed(
         "; ".join(f"{key} {places[key]['path']} is on {places[key]['type']}, which nodes share" for key in bad),
         "a local file system",
@@ -245,66 +159,6 @@ def noexec(places: Mapping[str, Any], _beside: Beside, _fleet: Mapping[str, Any]
     )
 
 
-def mounted_otherwise(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding:
-    """Return the finding of places that lie on another mount than on the other nodes."""
-    said = "; ".join(f"{key} is on the mount {shown(beside.own[key])}" for key in beside.other)
-    expected = "; ".join(f"{key} on {shown(seen.usual)}" for key, seen in beside.other.items()) + f", {beside.on}"
-    key, seen = next(iter(beside.other.items()))
-    place, usual, alike = places[key], seen.usual[0], fleet[seen.like][key]
-    own = place["mount"]
-    if own == usual:
-        return failed(
-            said,
-            expected,
-            "other mount options than on the other nodes: users cannot write there, or execute what lies there",
-            f"findmnt -o TARGET,OPTIONS -T PATH, here and on {seen.like}; mount -o remount,rw,exec {own}; "
-            "correct fstab",
-        )
-    # The same path that leads elsewhere: a link is missing, or another one.
-    if place.get("path") == alike.get("path") and place.get("real") != alike.get("real"):
-        if not place.get("there"):
-            return failed(said, expected, *missing(place["path"], slurmd=key == "pyxis"))
-        return failed(
-            said,
-            expected,
-            f"{place['path']} leads to {place['real']} here, and to {alike['real']} on the other nodes",
-            f"ls -ld {place['path']}, here and on {seen.like}; remove what lies there if nobody needs it; "
-            "then systemctl restart slipway-storage; playbooks/site.yml makes ours anew",
-        )
-    if within(usual, own):
-        return failed(said, expected, f"a disk is not mounted: {usual} is a mount on the other nodes", mounting(usual))
-    return failed(
-        said,
-        expected,
-        f"something is mounted on {own} on this node alone",
-        f"findmnt {own}, here and on {seen.like}; umount {own}; correct fstab",
-    )
-
-
-def within(point: str, other: str) -> bool:
-    """Return whether a mount point lies below another one."""
-    return point != other and point.startswith(other.rstrip("/") + "/")
-
-
 def paths(observed: Any) -> dict[str, str]:
     """Return enroot's paths as they are the same on all nodes; older results have none."""
     return {key: place["shape"] for key, place in observed.items() if "shape" in place}
-
-
-def mount_points(observed: Any) -> dict[str, Any]:
-    """Return which mount holds each path, and what its options keep from users."""
-    places = {key: place for key, place in observed.items() if key != "configuration"}
-    return {key: (place["mount"], reading.restrictions(place["options"])) for key, place in places.items()}
-
-
-def freedom(_key: str, mount: tuple[str, list[str]]) -> float:
-    """Return how much may be done on a mount."""
-    return -len(mount[1])
-
-
-def shown(mount: tuple[str, list[str]] | None) -> str:
-    """Return a mount point with what its options keep from users, as a person reads it."""
-    if mount is None:
-        return "none"
-    point, kept = mount
-    return f"{point} ({', '.join(kept)})" if kept else point

@@ -12,11 +12,11 @@ from tests.unit.validate import observations
 from validate import kinds, results
 from validate.catalogue import load
 from validate.checks.n_05_programs import IMPORT, START
-from validate.checks.n_10_storage import COMMON
 from validate.checks.n_31_devices import DEVICES
 from validate.checks.n_33_unit import SETTINGS
 from validate.model import Verdict
 from validate.reading import ENROOT_KEYS
+from validate.storage import COMMON
 
 NOW = 1_800_000_000.0
 DISK = {"mount": "/scratch", "type": "ext4", "options": "rw,relatime", "write": ""}

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate.conftest import GOOD, NOW
-from validate import kinds, plan, slurm
+from validate import kinds, plan, slurm, storage
 from validate.catalogue import load
 from validate.checks import (
     c_08_batch,
@@ -46,7 +46,6 @@ from validate.checks import (
     n_32_loaded,
     n_33_unit,
 )
-from validate.checks.n_10_storage import COMMON
 from validate.model import ERROR, FAIL, PASS, SKIP, WARN, Context, Finding, Fleet
 from validate.probing import Node, Output
 from validate.reading import (
@@ -58,6 +57,7 @@ from validate.reading import (
     root_mount,
 )
 from validate.settings import Settings
+from validate.storage import COMMON
 
 SETTINGS = {
     "runtimes": ["enroot", "pyxis"], "hooks": ["50-slurm-pmi.sh", "50-slurm-pytorch.sh"], "container_start": 120,
@@ -688,7 +688,7 @@ def test_the_directories_of_all_users_are_written_and_looked_at(tmp_path, monkey
     for name, mode in (("open", 0o1777), ("plain", 0o777), ("closed", 0o755)):
         Path(places[name]).mkdir()
         Path(places[name]).chmod(mode)
-    monkeypatch.setattr(n_10_storage, "COMMON", {**places, "missing": "/proc/fault"})
+    monkeypatch.setattr(storage, "COMMON", {**places, "missing": "/proc/fault"})
     found = n_10_storage.observe(Node())
     assert [found[name]["mode"] for name in (*places, "missing")] == [0o1777, 0o777, 0o755, 0]
     assert found["open"]["write"] == "" and found["missing"]["write"]
@@ -1186,7 +1186,7 @@ def test_a_closed_directory_of_all_users_is_opened_to_all():
 
 def test_paths_with_the_jobs_number_and_the_nodes_name_are_the_same_on_all(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "71")
-    assert n_10_storage.shape("/scratch/71/gpu001-x/171", "gpu001") == "/scratch/JOB/NODE-x/171"
+    assert storage.shape("/scratch/71/gpu001-x/171", "gpu001") == "/scratch/JOB/NODE-x/171"
 
 
 def test_what_enroot_calls_is_looked_for_where_admins_have_it_too(tmp_path, monkeypatch):
