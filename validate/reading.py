@@ -167,7 +167,7 @@ def obstacle(path: str) -> dict[str, Any]:
         empty = False
     return {
         "path": str(place), "owner": account(status.st_uid), "mode": f"{status.st_mode & 0o7777:04o}",
-        "enters": os.access(place, os.X_OK), "empty": empty, "me": account(me),
+        "enters": os.access(place, os.X_OK), "empty": empty, "me": account(me), "uid": me,
     }  # fmt: skip
 
 

@@ -26,14 +26,36 @@ MAKE = (
     "systemctl restart slipway-storage{}; systemd-tmpfiles --create --prefix={}; "
     "then playbooks/site.yml, which makes the directories and what makes them at boot"
 )
+# What our own paths hold is no account's name.
+OURS = ("slipway", "enroot", "pyxis")
+# In the place of a job's number.
+JOB = "JOB"
 GOOD = "local, executable, writable, on the same mount as the other nodes"
 
 
 def shape(path: str, name: str) -> str:
     """Return a path as it is the same on all nodes: it may hold the job's number and the node's name."""
-    for text, word in ((os.environ.get("SLURM_JOB_ID", ""), "JOB"), (name, "NODE")):
-        path = re.sub(rf"\b{re.escape(text)}\b", word, path) if text else path
+    for text, word in ((os.environ.get("SLURM_JOB_ID", ""), JOB), (name, "NODE")):
+        path = re.sub(alone(text), word, path) if text else path
     return path
+
+
+def alone(word: str) -> str:
+    """Return a pattern of a word that is no part of another one; job_71 holds 71, and nvme71 does not."""
+    return rf"(?<![0-9A-Za-z]){re.escape(word)}(?![0-9A-Za-z])"
+
+
+def for_each_job(shaped: str, path: str) -> bool:
+    """Return whether a path holds its job's number, so that a prolog makes it."""
+    return shaped != path and bool(re.search(alone(JOB), shaped))
+
+
+def point_of(place: Mapping[str, Any]) -> str:
+    """Return a place's mount point as it is the same on all nodes, '' where a job decides it.
+
+    Older results have it only as it is.
+    """
+    return place.get("point", place["mount"]) or ""
 
 
 def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding | None:
@@ -48,12 +70,12 @@ def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any])
         return failed(said, GOOD, cause, f"dmesg -T | tail; then mount -o remount,rw {place['mount']}; /etc/fstab")
     if place["write"] == QUOTA:
         return failed(said, GOOD, "the account's quota is used up there", f"quota -s; du -sh {place['path']}")
-    if key in beside.other and beside.other[key].usual[0] != place["mount"]:
+    if key in beside.other and beside.other[key].usual[0] != point_of(place):
         return mounted_otherwise(places, beside, fleet)
     at = place.get("obstacle")
     if not at or (place["write"] != CLOSED and key != "pyxis"):
         return failed(said, GOOD)
-    alike = beside.nodes > 1 and key not in beside.split
+    alike = beside.nodes > 1 and key not in beside.split and bool(point_of(place))
     return failed(f"{said} ({at['path']} is {at['owner']}'s, mode {at['mode']})", GOOD, *way_in(place, at, alike))
 
 
@@ -66,11 +88,13 @@ def way_in(place: Mapping[str, Any], at: Mapping[str, Any], alike: bool) -> tupl
         fix = f"chown root:root {at['path']}; chmod 1777 {at['path']}"
         return f"{at['path']} is not open to users: its mode or owner was changed", fix
     if at["path"] == place["path"]:
-        fix = f"chown {at['me']}: {at['path']}; chmod 0700 {at['path']}"
-        return f"{at['path']} is {at['owner']}'s with the mode {at['mode']}: the account cannot write there", fix
+        return of_another(at)
     mounted = at["path"] == place["mount"]
     if at["empty"] and at["enters"] and not mounted and not alike:
         return f"a disk is not mounted: {at['path']} is an empty directory on {place['mount']}", mounting(at["path"])
+    # pyxis's directories are root's, whatever their path holds.
+    if place["write"] == CLOSED and (of_account(at) or for_each_job(at.get("shape", at["path"]), at["path"])):
+        return of_another(at)
     path = place.get("real", place["path"])
     path = path if within(path, at["path"]) else place["path"]
     parent = os.path.dirname(path) == at["path"]  # noqa: PTH120 - a text
@@ -84,6 +108,29 @@ def way_in(place: Mapping[str, Any], at: Mapping[str, Any], alike: bool) -> tupl
     return (
         f"the directory {at['path']} above it is not open to users",
         f"chmod {mode} {at['path']}; then playbooks/site.yml, which sets it for good",
+    )
+
+
+def of_account(at: Mapping[str, Any]) -> bool:
+    """Return whether a directory is meant for the account alone: its path holds the account's name or number."""
+    words = {at["me"], str(at.get("uid", at["me"]))} - set(OURS)
+    return any(re.search(alone(word), at["path"]) for word in words)
+
+
+def of_another(at: Mapping[str, Any]) -> tuple[str, str]:
+    """Return cause and fix of a directory that is there, and in which the account cannot write."""
+    path, shaped = at["path"], at.get("shape", at["path"])
+    cause = f"{path} is {at['owner']}'s with the mode {at['mode']}: the account cannot write there"
+    if for_each_job(shaped, path):
+        return f"{cause}, for whose job it was made", (
+            f"have the prolog, or what else makes {shaped}, make it for its user: install -d -o "
+            '"$SLURM_JOB_USER" -m 0700; scontrol show config | grep -i prolog'
+        )
+    if of_account(at):
+        return cause, f"chown {at['me']}: {path}; chmod 0700 {path}"
+    return cause, (
+        f"where all users share it: chown root:root {path}; chmod 1777 {path}; where it is {at['me']}'s alone: "
+        f"chown {at['me']}: {path}"
     )
 
 
@@ -103,17 +150,19 @@ def mounting(point: str) -> str:
 
 def mounted_otherwise(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any]) -> Finding:
     """Return the finding of places that lie on another mount than on the other nodes."""
-    said = "; ".join(f"{key} is on the mount {shown(beside.own[key])}" for key in beside.other)
+    said = "; ".join(
+        f"{key} is on the mount {shown((places[key]['mount'], beside.own[key][1]))}" for key in beside.other
+    )
     expected = "; ".join(f"{key} on {shown(seen.usual)}" for key, seen in beside.other.items()) + f", {beside.on}"
     key, seen = next(iter(beside.other.items()))
     place, usual, alike = places[key], seen.usual[0], fleet[seen.like][key]
-    own = place["mount"]
+    mount, own = place["mount"], point_of(place)
     if own == usual:
         return failed(
             said,
             expected,
             "other mount options than on the other nodes: users cannot write there, or execute what lies there",
-            f"findmnt -o TARGET,OPTIONS -T PATH, here and on {seen.like}; mount -o remount,rw,exec {own}; "
+            f"findmnt -o TARGET,OPTIONS -T PATH, here and on {seen.like}; mount -o remount,rw,exec {mount}; "
             "correct fstab",
         )
     # The same path that leads elsewhere: a link is missing, or another one.
@@ -127,13 +176,24 @@ def mounted_otherwise(places: Mapping[str, Any], beside: Beside, fleet: Mapping[
             f"ls -ld {place['path']}, here and on {seen.like}; remove what lies there if nobody needs it; "
             "then systemctl restart slipway-storage; playbooks/site.yml makes ours anew",
         )
+    here, there = for_each_job(own, mount), for_each_job(usual, alike["mount"])
+    if here or there:
+        nodes = ("this node", "the other nodes") if here else ("the other nodes", "this node")
+        points = (own, usual) if here else (usual, own)
+        return failed(
+            said,
+            expected,
+            f"{points[0]} is mounted for each job on {nodes[0]}, and the jobs of {nodes[1]} have {points[1]}",
+            f"scontrol show config | grep -iE 'prolog|container', here and on {seen.like}; the prolog's file on both; "
+            "journalctl -u slurmd says where it failed",
+        )
     if within(usual, own):
         return failed(said, expected, f"a disk is not mounted: {usual} is a mount on the other nodes", mounting(usual))
     return failed(
         said,
         expected,
-        f"something is mounted on {own} on this node alone",
-        f"findmnt {own}, here and on {seen.like}; umount {own}; correct fstab",
+        f"something is mounted on {mount} on this node alone",
+        f"findmnt {mount}, here and on {seen.like}; umount {mount}; correct fstab",
     )
 
 
@@ -143,9 +203,13 @@ def within(point: str, other: str) -> bool:
 
 
 def mount_points(observed: Any) -> dict[str, Any]:
-    """Return which mount holds each path, and what its options keep from users."""
+    """Return which mount holds each path, and what its options keep from users; what a job decides is left out."""
     places = {key: place for key, place in observed.items() if key != "configuration"}
-    return {key: (place["mount"], reading.restrictions(place["options"])) for key, place in places.items()}
+    return {
+        key: (point_of(place), reading.restrictions(place["options"]))
+        for key, place in places.items()
+        if point_of(place)
+    }
 
 
 def freedom(_key: str, mount: tuple[str, list[str]]) -> float:

@@ -31,10 +31,7 @@ def observe(node: Node) -> Any:
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
     for key, path in reading.enroot_paths(node).items():
-        found[key] = {**reading.place_of(path, table), **reading.write(path)}
-        # A prolog may give each job on each node a directory of its own.
-        if not (key == "ENROOT_TEMP_PATH" and os.environ.get("TMPDIR")):
-            found[key]["shape"] = storage.shape(path, node.name)
+        found[key] = {**reading.place_of(path, table), **reading.write(path), "shape": storage.shape(path, node.name)}
     for key, path in storage.COMMON.items():
         found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
     for line in slurm.plugstack(node)["pyxis"]:
@@ -47,9 +44,23 @@ def observe(node: Node) -> Any:
             at = reading.obstacle(os.path.realpath(runtime))
             problem = f"{parent} is missing" if at["enters"] else f"{parent} is not reached"
             found["pyxis"].update(write=problem, obstacle=at)
+    for place in found.values():
+        place["point"] = storage.shape(place["mount"], node.name)
+        if "obstacle" in place:
+            place["obstacle"]["shape"] = storage.shape(place["obstacle"]["path"], node.name)
+    # A prolog may give each job on each node a directory of its own, of any name, and mount it.
+    if of_job(found["ENROOT_TEMP_PATH"]["path"]):
+        found["ENROOT_TEMP_PATH"].update(shape=None, point=None)
     configuration = {"file": CONFIGURATION, "problem": node.problem(CONFIGURATION)}
     configuration["closed"] = reading.closed(node, f"{CONFIGURATION}.d")
     return {**found, "configuration": configuration}
+
+
+def of_job(path: str) -> bool:
+    """Return whether TMPDIR decides where a path lies, and not what all users share."""
+    given = os.environ.get("TMPDIR", "").rstrip("/")
+    inside = path.rstrip("/") == given or storage.within(path, given)
+    return bool(given) and given not in storage.COMMON.values() and inside
 
 
 def mode(path: str) -> int:
@@ -160,5 +171,5 @@ def noexec(places: Mapping[str, Any], _beside: Beside, _fleet: Mapping[str, Any]
 
 
 def paths(observed: Any) -> dict[str, str]:
-    """Return enroot's paths as they are the same on all nodes; older results have none."""
-    return {key: place["shape"] for key, place in observed.items() if "shape" in place}
+    """Return enroot's paths as they are the same on all nodes; older results have none, nor has what a job decides."""
+    return {key: place["shape"] for key, place in observed.items() if place.get("shape")}

@@ -1081,7 +1081,12 @@ def test_a_file_system_that_became_read_only_is_one_whatever_its_mount_says():
 @pytest.mark.parametrize(
     ("mode", "closed", "cause", "fix"),
     [
-        (0o755, "", "root's with the mode 0755: the account cannot write there", "chown nobody: {0}; chmod 0700 {0}"),
+        (
+            0o755,
+            "",
+            "root's with the mode 0755: the account cannot",
+            "where all users share it: chown root:root {0}; chmod",
+        ),
         (0o755, "user", "the directory {0} above it is not open to users", "chmod 1777 {0}"),
         (0o700, "user/more", "the directory {0} above it is not open to users", "chmod a+rx {0}"),
         (0o755, "user/more", "{0}/user is missing on this node: what makes it", "systemctl restart slipway-storage"),
