@@ -1,4 +1,4 @@
-"""Stored results without a fault: a sandbox's nodes, the same with every runtime, and nodes with NVIDIA GPUs."""
+"""Stored results without a fault: a sandbox's nodes, the same with every runtime, and nodes with H100 or A100."""
 
 from __future__ import annotations
 
@@ -58,6 +58,18 @@ def nvidia() -> dict[str, Any]:
     return document
 
 
+def a100() -> dict[str, Any]:
+    """Return the same with A100, of whose fabric nvidia-smi says nothing."""
+    document = nvidia()
+    document["settings"]["kind"] = "nvidia_a100"
+    names = "".join(f"{number}, {uuid}, NVIDIA A100-SXM4-80GB\n" for number, uuid in enumerate(UUIDS))
+    for host in document["hosts"].values():
+        if "N-17" in host["checks"]:
+            host["checks"]["N-17"]["observed"] = {**NVIDIA["N-17"], "fabric": [["N/A", "N/A"]] * COUNT, "whole": True}
+            host["checks"]["N-04"]["observed"] = {**NVIDIA["N-04"], "stdout": names}
+    return document
+
+
 RUNTIMES: dict[str, Any] = {
     "N-05": {
         "srun": "/usr/bin/srun", "enroot": "/usr/bin/enroot", "docker": "/usr/bin/docker",
@@ -86,4 +98,4 @@ def runtimes() -> dict[str, Any]:
     return document
 
 
-BASES = {"simulated": simulated, "runtimes": runtimes, "nvidia": nvidia}
+BASES = {"simulated": simulated, "runtimes": runtimes, "nvidia": nvidia, "a100": a100}

@@ -27,6 +27,7 @@ QUERY = """
 said=$(nvidia-smi -q) || { code=$?; echo "$said"; exit $code; }
 grep -A 3 '^ *Fabric *$' <<< "$said" || true
 """
+READY = "Completed / Success"
 
 
 def observe(node: Node) -> Any:
@@ -46,9 +47,21 @@ def judge(observed: Any, context: Context) -> Finding:
     broken = next((number for number, state in enumerate(states) if smi.UNREAD.search(state)), None)
     if broken is not None:
         return smi.unread(str(broken), states[broken])
-    bad = sorted({state for state in states if state != "Completed / Success"})
+    bad = sorted({state for state in states if state != READY})
+    # A fabric that nothing has set up yet is "In Progress".
+    if all(value in smi.ABSENT for pair in observed["fabric"] for value in pair):
+        return failed(", ".join(bad), READY, *without(context.profile.kind))
     if bad:
-        return failed(", ".join(bad), "Completed / Success")
+        return failed(", ".join(bad), READY)
     # Older results hold the first GPUs only.
     fewer = smi.of_all(states, context.slurm["gpus"]) if observed.get("whole") else None
     return fewer or passed(f"{len(states)} GPUs ready")
+
+
+def without(kind: str) -> tuple[str, str]:
+    """Return cause and fix of GPUs none of which is part of a fabric."""
+    return (
+        "the driver knows of no fabric here, as with GPUs older than Hopper or given to a virtual machine one by one",
+        "nvidia-smi nvlink --status shows whether the GPUs have links; where the node is meant to be so: N-17 in skip of "
+        f"validate_profiles' {kind}, or a kind of its own without fabric",
+    )
