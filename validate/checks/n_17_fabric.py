@@ -60,8 +60,6 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def without(kind: str) -> tuple[str, str]:
     """Return cause and fix of GPUs none of which is part of a fabric."""
-    return (
-        "the driver knows of no fabric here, as with GPUs older than Hopper or given to a virtual machine one by one",
-        "nvidia-smi nvlink --status shows whether the GPUs have links; where the node is meant to be so: N-17 in skip of "
-        f"validate_profiles' {kind}, or a kind of its own without fabric",
-    )
+    cause = "the driver knows of no fabric here, as with GPUs older than Hopper, or with one alone in a virtual machine"
+    fix = "nvidia-smi nvlink --status shows whether the GPUs have links; where that is how it is meant: "
+    return cause, f"{fix}N-17 in the skip of {kind} in validate_profiles, or a kind of its own without fabric"

@@ -44,36 +44,31 @@ REMEDIES = (
     ({110}, "power the node off and on"),
 )
 RESET = "drain; nvidia-smi --gpu-reset -i {address}, as root, or reboot"
+# Runs its arguments; of a GPU's or a switch's lines with one number it leaves the newest, which counts, because a fault
+# that is repeated for hours prints more than is kept of a command.
+SHORT = r"""
+set -o pipefail
+"$@" | awk '
+    match($0, /Xid \([^)]*\): [0-9]+/) && !seen[substr($0, RSTART, RLENGTH), ($0 ~ / Fatal /)]++ { print; fflush() }'
+"""
+# The record holds so many lines, and so many characters of each.
+LINES, WIDTH = 60, 200
 # The journal still holds the line then.
 CLEARED = "this is read since boot: it ends with a reboot"
 
 
 def observe(node: Node) -> Any:
-    """Read the kernel's journal of this boot, each kind of line once; as root where this account may."""
-    words = ["journalctl", "--dmesg", "--boot", "--no-pager", "--grep", PATTERN]
+    """Read the kernel's journal of this boot, the last of each kind of line; as root where this account may."""
+    words = ["journalctl", "--dmesg", "--boot", "--no-pager", "--reverse", "--grep", PATTERN]
     # Without it, an account in a group such as adm reads them all the same.
     may = os.getuid() != 0 and node.run(["sudo", "-n", "journalctl", "--version"], 4).code == 0
-    output = node.run([*["sudo", "-n"] * may, *words], 12)
-    kinds: dict[Any, str] = {}
-    for line in output.stdout.splitlines():
-        kind = kind_of(line)
-        # The last of a kind counts.
-        kinds.pop(kind, None)
-        kinds[kind] = line
-    return {**output.record(), "stdout": "".join(f"{line}\n" for line in kinds.values())[:8000]}
-
-
-def kind_of(line: str) -> Any:
-    """Return what a line has in common with those that say the same of the same GPU."""
-    found = XID.search(line)
-    if not found:
-        return line
-    place, number, rest = found.group(1), int(found.group(2)), found.group(3)
-    return place, number, is_fatal(number, rest), rest if number == RECOVERY else ""
+    output = node.run(["bash", "-c", SHORT, "bash", *["sudo", "-n"] * may, *words], 12)
+    newest = [line[:WIDTH] for line in output.stdout.splitlines()[:LINES]]
+    return {**output.record(), "stdout": "".join(f"{line}\n" for line in reversed(newest))}
 
 
 def judge(observed: Any, context: Context) -> Finding:
-    """None of the fatal ones is in it."""
+    """None of the fatal ones is in it; its lines are in the order of time."""
     found = XID.findall(observed["stdout"])
     fatal = {(place, int(number)): "" for place, number, rest in found if is_fatal(int(number), rest)}
     for place, number, rest in found:

@@ -175,16 +175,44 @@ def test_a_journal_that_is_closed_is_not_taken_for_one_without_an_xid(text):
     assert judge("N-18", said("-- No entries --\n", code=1), "nvidia").status == PASS
 
 
-def test_a_crash_of_a_program_does_not_hide_a_fault(tmp_path, monkeypatch):
-    (tmp_path / "sudo").write_text("#!/bin/bash\nexit 1\n", encoding="utf-8")
-    (tmp_path / "sudo").chmod(0o755)
-    flood = "".join(f"{XID}): 69, pid={number}, Class Error\\n" for number in range(300))
-    text = f"printf '{flood}{XID}): 79, pid=1, GPU has fallen off the bus.\\n'"
-    (tmp_path / "journalctl").write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
-    (tmp_path / "journalctl").chmod(0o755)
+def journal(tmp_path: Any, monkeypatch: Any, text: str) -> Any:
+    """Return what N-18 observes of a kernel that said this, oldest first."""
+    (tmp_path / "text").write_text(text, encoding="utf-8")
+    reads = f'case "$*" in *--reverse*) tac {tmp_path}/text;; *) cat {tmp_path}/text;; esac'
+    for name, body in (("sudo", "exit 1"), ("journalctl", reads)):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    observed = n_18_xid.observe(Node())
+    return n_18_xid.observe(Node())
+
+
+# More than is kept of a command.
+FLOOD = "".join(f"{XID}): 69, pid={number}, Class Error\n" for number in range(1500))
+SWITCH = "kernel: nvidia-nvswitch3: SXid (PCI:0000:c1:00.0): 24007, Fatal, Link 27 sourcetrack timeout"
+
+
+def test_a_crash_of_a_program_does_not_hide_a_fault(tmp_path, monkeypatch):
+    assert len(FLOOD) > 60_000
+    observed = journal(tmp_path, monkeypatch, f"{FLOOD}{XID}): 79, pid=1, GPU has fallen off the bus.\n")
     assert "Xid 79" in judge("N-18", observed, "nvidia").observed
+    assert [line.split("): ")[1][:2] for line in observed["stdout"].splitlines()] == ["69", "79"]
+    earlier = journal(tmp_path, monkeypatch, f"{XID}): 79, pid=1, GPU has fallen off the bus.\n{FLOOD}")
+    assert "Xid 79" in judge("N-18", earlier, "nvidia").observed
+
+
+def test_a_fault_that_a_switch_repeats_is_kept_once(tmp_path, monkeypatch):
+    repeated = "".join(f"Nov 29 02:{number // 60:02}:{number % 60:02} {SWITCH}\n" for number in range(600))
+    observed = journal(tmp_path, monkeypatch, f"{XID}): 79, pid=1, GPU has fallen off the bus.\n{repeated}")
+    assert judge("N-18", observed, "nvidia").observed.count("SXid 24007") == 1
+    assert "Xid 79" in judge("N-18", observed, "nvidia").observed
+
+
+@pytest.mark.parametrize(("last", "status"), [("None", PASS), ("Node Reboot Required", FAIL)])
+def test_of_what_the_driver_asks_for_the_last_counts(tmp_path, monkeypatch, last, status):
+    lines = [f"{XID}{RECOVERY} 0x0 (None) to 0x1 (GPU Reset Required)\n", f"{XID}{RECOVERY} 0x1 (x) to 0x2 ({last})\n"]
+    observed = journal(tmp_path, monkeypatch, lines[0] + FLOOD + lines[1])
+    finding = judge("N-18", observed, "nvidia")
+    assert finding.status == status and ("reboot the node" in finding.fix) == (status == FAIL)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
