@@ -11,6 +11,9 @@ from validate.model import ERROR, Finding, failed
 # What nvidia-smi prints in the place of a value that the driver cannot read; [N/A] says that there is none.
 UNREAD = re.compile(r"Unknown Error|ERR!|requires reset|is lost", re.IGNORECASE)
 ABSENT = ("[N/A]", "N/A", "[Not Supported]", "[Not Available]", "[Insufficient Permissions]")
+# With this exit code it answers as well, and says once "WARNING: infoROM is corrupted at gpu 0000:9B:00.0".
+CORRUPTED = 14
+ANSWERED = (0, CORRUPTED)
 LOST = (
     "drain; dmesg -T | grep -i xid; power the node off and on, because a reboot may not bring it back; where it is "
     "lost again: reseat or return it"
@@ -23,14 +26,15 @@ def listed_gpus(text: str) -> int:
 
 
 def csv(text: str) -> list[list[str]]:
-    """Return the fields of what nvidia-smi prints with ``--format=csv,noheader``."""
-    return [[field.strip() for field in line.split(",")] for line in text.splitlines() if line.strip()]
+    """Return the fields of what nvidia-smi prints with ``--format=csv,noheader``, without its warnings."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING:")]
+    return [[field.strip() for field in line.split(",")] for line in lines]
 
 
 def of_gpus(observed: Mapping[str, Any], fields: int) -> tuple[list[list[str]], Finding | None]:
     """Return the lines of a query of nvidia-smi that begins with the index, and why they cannot be judged."""
     rows = csv(observed["stdout"])
-    if observed["code"] != 0 or not rows or any(len(row) != fields or not row[0].isdigit() for row in rows):
+    if observed["code"] not in ANSWERED or not rows or any(len(row) != fields or not row[0].isdigit() for row in rows):
         said = (observed["stderr"] or observed["stdout"]).strip()[:200]
         return rows, unlike(said or "nvidia-smi said nothing")
     for row in rows:

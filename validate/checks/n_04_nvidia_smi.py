@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from validate import smi
-from validate.model import Check, Context, Finding, compare, failed, passed, skipped, warned
+from validate.model import FAIL, Check, Context, Finding, compare, failed, passed, skipped, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -78,10 +78,11 @@ def judge(observed: Any, context: Context) -> Finding:
         return failed("no answer within 15 s", "an answer within 5 s")
     if not nvidia:
         return passed(f"it answers within {observed['seconds']} s")
-    if observed["code"] != 0:
+    if observed["code"] not in smi.ANSWERED:
         said = (observed["stdout"] + observed["stderr"]).strip() or f"exit code {observed['code']}"
         return failed(said[:300], f"{context.slurm['gpus']} GPUs", *trouble(said, observed.get("found", True)))
-    return listed(observed, context)
+    finding = listed(observed, context)
+    return finding if finding.status == FAIL else corrupted(observed) or finding
 
 
 def trouble(said: str, found: bool) -> tuple[str, str]:
@@ -129,6 +130,24 @@ def listed(observed: Any, context: Context) -> Finding:
     if observed["seconds"] > SECONDS:
         return warned(f"{observed['seconds']} s", f"{SECONDS:g} s", "persistence mode is off, or the driver is slow")
     return passed(f"{models(observed)['models']} in {observed['seconds']} s" if rows else "none, as in Slurm")
+
+
+def corrupted(observed: Any) -> Finding | None:
+    """Return that a GPU's infoROM is corrupted; None where nvidia-smi does not say so.
+
+    Such a GPU may compute rightly. But it no longer keeps what its memory's errors need, and prologs and operators that
+    go by nvidia-smi's exit code refuse the node, as DCGM's diagnostics do.
+    """
+    said = re.findall(r"infoROM is corrupted at gpu \S+", observed["stdout"] + observed["stderr"], re.IGNORECASE)
+    if not said and observed["code"] != smi.CORRUPTED:
+        return None
+    return failed(
+        "; ".join(dict.fromkeys(said)) or f"exit code {smi.CORRUPTED}: infoROM is corrupted",
+        "no warning",
+        "a GPU's own store of settings and of its memory's errors (infoROM) is corrupted: nvidia-smi ends with 14",
+        "drain; power the node off and on; where it says so again: the vendor flashes the infoROM, or takes the GPU "
+        "back (nvidia-smi -q has its serial number)",
+    )
 
 
 def listing(seen: Any) -> list[list[str]]:

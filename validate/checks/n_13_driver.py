@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from validate import smi
 from validate.model import Check, Context, Finding, compare, failed, passed, undecided
 from validate.probing import Node
 
@@ -24,10 +25,11 @@ def observe(node: Node) -> Any:
     """Read the three versions."""
     loaded = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", node.read("/proc/driver/nvidia/version") or "")
     queried = node.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], 8)
+    answered = queried.code in smi.ANSWERED
     module = node.run(["/usr/sbin/modinfo", "-F", "version", "nvidia"], 5)
     return {
         "loaded": loaded.group(1) if loaded else "",
-        "queried": sorted(set(queried.stdout.split())) if queried.code == 0 else queried.text[:300],
+        "queried": sorted({row[0] for row in smi.csv(queried.stdout)}) if answered else queried.text[:300],
         "module": module.stdout.strip() if module.code == 0 else "",
     }
 

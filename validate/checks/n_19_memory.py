@@ -30,8 +30,9 @@ def observe(node: Node) -> Any:
     if "is not a valid field" not in found["stdout"] + found["stderr"]:
         return found
     errors, remapped = ask(node, f"--query-gpu=index,uuid,{ECC}"), ask(node, f"--query-remapped-rows=gpu_uuid,{ROWS}")
-    if errors["code"] != 0 or remapped["code"] != 0:
-        return errors if errors["code"] != 0 else remapped
+    broken = next((asked for asked in (errors, remapped) if asked["code"] not in smi.ANSWERED), None)
+    if broken:
+        return broken
     # A GPU that has none is not in it.
     rows = {row[0]: row[1:] for row in smi.csv(remapped["stdout"]) if row}
     joined = [[row[0], *row[2:], *rows.get(row[1], ["N/A", "N/A"])] for row in smi.csv(errors["stdout"]) if row[1:]]

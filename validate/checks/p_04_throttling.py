@@ -46,7 +46,7 @@ def active(row: list[str]) -> str:
 def judge(observed: Any, context: Context) -> Finding:
     """No reason is active."""
     rows, busy = smi.csv(observed["asked"]["stdout"]), observed["answers"]
-    if observed["asked"]["code"] != 0 or not rows or any(len(row) != 3 + len(REASONS) for row in rows):
+    if observed["asked"]["code"] not in smi.ANSWERED or not rows or any(len(row) != 3 + len(REASONS) for row in rows):
         return errored(
             (observed["asked"]["stderr"] or observed["asked"]["stdout"]).strip()[:200] or "nvidia-smi said nothing"
         )

@@ -35,6 +35,31 @@ def test_what_nvidia_smi_says_has_its_own_cause(text, code, cause, fix):
     assert finding.status == FAIL and text in finding.observed and cause in finding.cause and fix in finding.fix
 
 
+WARNING = "WARNING: infoROM is corrupted at gpu 0000:9B:00.0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        (EIGHT + WARNING, 14, "infoROM is corrupted at gpu 0000:9B:00.0"),
+        (WARNING + EIGHT, 0, "infoROM is corrupted at gpu 0000:9B:00.0"),
+        (EIGHT, 14, "exit code 14"),
+        # What is worse comes first.
+        (EIGHT.partition("\n")[2] + WARNING, 14, "7 GPUs"),
+    ],
+)
+def test_a_corrupted_inforom_is_named(text, code, words):
+    finding = judge("N-04", said(text, code=code, seconds=0.1), "nvidia")
+    assert finding.status == FAIL and words in finding.observed
+
+
+@pytest.mark.parametrize(
+    ("check", "row"), [("N-16", ["Enabled"]), ("N-19", ["0", "No", "No"]), ("N-20", ["16", "16"]), ("N-23", ["4"])]
+)
+def test_the_warning_of_one_gpu_leaves_the_others_to_be_judged(check, row):
+    assert judge(check, said(every(*row) + WARNING, code=14), "nvidia").status == PASS
+
+
 def test_a_node_without_nvidia_smi_is_told_what_to_install():
     missing = said(code=127, stderr="nvidia-smi: No such file or directory", seconds=0.0, found=False)
     finding = judge("N-04", missing, "nvidia")
@@ -113,6 +138,8 @@ def test_the_fabric_of_all_gpus_is_read_though_the_text_is_long(tmp_path, monkey
     (tmp_path / "text").write_text(gpu * 8, encoding="utf-8")
     observed = n_17_fabric.observe(program(tmp_path, monkeypatch, f"cat {tmp_path}/text"))
     assert observed["fabric"] == [["Completed", "Success"]] * 8 and judge("N-17", observed, "nvidia").status == PASS
+    warned = n_17_fabric.observe(program(tmp_path, monkeypatch, f"cat {tmp_path}/text; exit 14"))
+    assert judge("N-17", warned, "nvidia").status == PASS
     failing = n_17_fabric.observe(program(tmp_path, monkeypatch, "echo No devices were found; exit 6"))
     assert failing["code"] == 6 and judge("N-17", failing, "nvidia").observed == "No devices were found"
 
