@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,8 @@ from validate import arrived
 from validate.model import STEPS, TIERS, Check, Context, Finding
 
 DIRECTORY = Path(__file__).parent / "checks"
+# What names the model of NVIDIA's GPUs, and so a node's profile: which checks apply, and which floors.
+MODEL = "N-04"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def load() -> dict[str, Entry]:
         problems += faults(check, path.stem, found)
         found[check.id] = Entry(check, path.stem, path.read_text(encoding="utf-8"), module.judge)
     unknown = {name for entry in found.values() for name in entry.check.after} - set(found) - set(arrived.CHECKS)
-    problems += [f"no check has the id {name}, which `after` names" for name in sorted(unknown)]
+    unknown |= {name for entry in found.values() for name in entry.check.beside} - set(found)
+    problems += [f"no check has the id {name}, which `after` or `beside` names" for name in sorted(unknown)]
     if problems:
         raise ValueError("\n".join(problems))
     return dict(sorted(found.items(), key=lambda item: (STEPS.index(item[1].check.step), item[0])))
@@ -59,13 +62,29 @@ def faults(check: Check, stem: str, known: Iterable[str]) -> list[str]:
 
 
 def chosen(tier: str, only: Iterable[str] = ()) -> dict[str, Entry]:
-    """Return the checks of a tier and of those below it, or only those named; ValueError for an unknown name."""
+    """Return the checks of a tier and of those below it, or those named; ValueError for an unknown name.
+
+    Those named bring what they cannot be judged without.
+    """
     everything = load()
     wanted = list(only)
     unknown = [name for name in wanted if name not in everything]
     if unknown:
         raise ValueError(f"no such check: {', '.join(unknown)}; `python -m validate checks` lists them")
     tiers = TIERS[: TIERS.index(tier) + 1]
-    return {
-        name: entry for name, entry in everything.items() if (name in wanted if wanted else entry.check.tier in tiers)
-    }
+    names = wanted or [name for name, entry in everything.items() if entry.check.tier in tiers]
+    complete = _with_companions(names, everything)
+    return {name: entry for name, entry in everything.items() if name in complete}
+
+
+def _with_companions(names: Iterable[str], everything: Mapping[str, Entry]) -> set[str]:
+    """Return these checks and those without which they cannot be judged."""
+    found, todo = set[str](), list(names)
+    if any("nvidia" in everything[name].check.needs for name in todo):
+        todo.append(MODEL)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += everything[name].check.beside
+    return found

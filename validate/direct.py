@@ -34,7 +34,7 @@ def run(site: Site | None, settings: Settings, limit: Iterable[str], progress: A
         for name, entry in plan.measurable(chosen("deep", wanted), settings).items()
         if entry.check.step == "host" and name not in ONLY_IN_A_JOB
     }
-    if not entries:
+    if not set(wanted) & set(entries):
         raise CannotStart("none of these checks can be made over ssh: they need a job")
     roster = survey.with_runtimes(survey.limited([_node(name) for name in site.compute], limit), site.runtimes)
     nonce, started = secrets.token_hex(4), time.time()

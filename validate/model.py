@@ -42,7 +42,8 @@ class Check:
 
     ``seconds`` bounds the observation, ``usual`` is what it takes on a good node, for the forecast. ``after`` names the
     checks whose failure explains a failure of this one; where that is a file that differs (N-07), only one of
-    ``files`` does, which are beginnings of paths.
+    ``files`` does, which are beginnings of paths. ``beside`` names those of the same node without whose observations
+    it cannot be judged.
     ``needs`` names what the node's kind must have (nvidia, gpus, fabric …), the run must be allowed (root, network),
     or the workload image must hold (nccl_tests …).
     """
@@ -56,6 +57,7 @@ class Check:
     who: str = "admin"
     after: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     seconds: float = 10.0
     usual: float = 0.3

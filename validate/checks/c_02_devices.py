@@ -18,6 +18,7 @@ CHECK = Check(
     cause="enroot's NVIDIA hook is missing, NVIDIA_VISIBLE_DEVICES is wrong, or a CDI file is stale",
     fix="ls -l /etc/enroot/hooks.d/98-nvidia.sh; srun env | grep NVIDIA_VISIBLE_DEVICES",
     after=("C-01", "N-03", "N-04", "N-15"),
+    beside=("N-03", "N-04"),
     needs=("gpu_devices",),
     seconds=20,
 )

@@ -17,6 +17,7 @@ CHECK = Check(
     cause="the registry refuses, limits, or is not reached from this node",
     fix="enroot digest docker://IMAGE on this node; registry#path; ~/.config/enroot/.credentials; proxy",
     after=("C-01", "C-20", "C-16"),
+    beside=("N-04",),
     needs=("network",),
     seconds=310,
 )

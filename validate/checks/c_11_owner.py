@@ -17,6 +17,8 @@ CHECK = Check(
     cause="the user is remapped in the container, or the token was never written",
     fix="srun --no-container-remap-root; container_remap_root in plugstack.conf; ENROOT_REMAP_ROOT",
     after=("C-01", "C-09"),
+    # It writes the file.
+    beside=("C-09",),
 )
 
 

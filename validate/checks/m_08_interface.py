@@ -18,6 +18,7 @@ CHECK = Check(
     fix="ip -br link; NCCL_SOCKET_IFNAME in environ.d or nccl.conf: the fabric's interfaces (LUMI: hsn)",
     after=("N-07",),
     files=("/etc/enroot/environ.d/",),
+    beside=("N-04",),
 )
 
 

@@ -17,6 +17,7 @@ CHECK = Check(
     cause="the GPUs that Slurm promises are not those that the node has",
     fix="scontrol show node NODE; ls -l /dev/nvidia*; lspci; gres.conf",
     after=("N-33",),
+    beside=("N-04",),
 )
 
 

@@ -15,6 +15,7 @@ CHECK = Check(
     cause="a hardening run, or AppArmor on Ubuntu 24.04, took them away (enroot#247, pyxis#93)",
     fix="sysctl user.max_user_namespaces kernel.unprivileged_userns_clone; on Ubuntu 24.04 aa-status",
     after=("N-33",),
+    beside=("N-04",),
 )
 
 

@@ -17,6 +17,7 @@ CHECK = Check(
     step="host",
     cause="leftovers of jobs, logs or images",
     fix="du -xsh PATH/* | sort -h | tail -3; enroot list; remove what no job uses",
+    beside=("N-04",),
 )
 
 

@@ -16,6 +16,7 @@ CHECK = Check(
     step="host",
     cause="slurmd's unit lacks LimitMEMLOCK=infinity, or has a huge LimitNOFILE (enroot#90)",
     fix="systemctl edit slurmd: LimitMEMLOCK=infinity, LimitNOFILE=1048576; then restart slurmd",
+    beside=("N-04",),
 )
 
 

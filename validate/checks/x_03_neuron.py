@@ -15,6 +15,7 @@ CHECK = Check(
     cause="the devices are not in the container, or the driver lost some",
     fix="ls -l /dev/neuron*; ENROOT_RESTRICT_DEV no; systemctl status neuron-monitor; neuron-ls",
     after=("C-01",),
+    beside=("N-03",),
     needs=("neuron",),
 )
 

@@ -439,6 +439,30 @@ def test_a_check_that_does_not_exist_is_refused():
         catalogue.chosen("quick", ["N-99"])
 
 
+@pytest.mark.parametrize(
+    ("named", "more"),
+    [
+        ("C-02", {"N-03", "N-04"}),
+        ("C-11", {"C-09"}),
+        ("X-03", {"N-03", "N-04"}),
+        # Without the model of the GPUs there is no fabric in the profile.
+        ("N-17", {"N-04"}),
+        ("N-12", set()),
+    ],
+)
+def test_a_check_that_is_named_brings_what_it_is_compared_with(named, more):
+    assert set(catalogue.chosen("quick", [named])) == {named, *more}
+
+
+def test_a_check_that_is_named_is_judged_by_the_nodes_own_profile():
+    blind = [
+        check
+        for check, entry in catalogue.load().items()
+        if "context.profile." in entry.source and catalogue.MODEL not in catalogue.chosen("quick", [check])
+    ]
+    assert blind == []
+
+
 def test_no_check_explains_itself_in_a_circle():
     entries = catalogue.load()
 
