@@ -22,6 +22,7 @@ CHECK = Check(
 
 
 QUERY = "index,memory.used"
+CLOSED = "[Insufficient Permissions]"
 
 
 def observe(node: Node) -> Any:
@@ -52,12 +53,15 @@ def judge(observed: Any, context: Context) -> Finding:
     # As where the GPU shares the memory of the node.
     if all(row[1] in smi.ABSENT for row in rows):
         return skipped(f"the driver does not tell how much memory is in use here: {rows[0][1]}")
-    strange = [f"GPU {row[0]}: {row[1]}" for row in rows if not row[1].isdigit()]
+    # Of a GPU in MIG mode the driver tells it to root alone.
+    closed = [row[0] for row in rows if row[1] == CLOSED]
+    strange = [f"GPU {row[0]}: {row[1]}" for row in rows if row[0] not in closed and not row[1].isdigit()]
     if strange:
         return smi.unlike("; ".join(strange))
-    used = [f"GPU {row[0]}: {row[1]} MiB" for row in rows if int(row[1]) >= 1024]
+    used = [f"GPU {row[0]}: {row[1]} MiB" for row in rows if row[0] not in closed and int(row[1]) >= 1024]
     if not used:
-        return smi.of_all(rows, context.slurm["gpus"]) or passed("all free")
+        untold = f" but GPU {', '.join(closed)}, in MIG mode, of which only root is told" if closed else ""
+        return smi.of_all(rows, context.slurm["gpus"]) or passed(f"all free{untold}")
     holders = observed.get("holders") or []
     said = [
         f"pid {seen['pid']} {seen['name']} of {seen['owner'] or 'somebody'} ({seen['used']} MiB)" for seen in holders

@@ -107,6 +107,10 @@ def test_an_odd_model_is_seen_beside_the_other_nodes():
         ("N-23", every("[N/A]"), SKIP, "does not tell"),
         ("N-23", every("4", count=7) + "7, [N/A]\n", ERROR, "another form"),
         ("N-23", every("4", count=7), ERROR, "7 GPUs"),
+        ("N-23", every("4", count=7) + "7, [Insufficient Permissions]\n", PASS, "all free but GPU 7, in MIG mode"),
+        ("N-23", every("4", count=6) + "6, 9000\n7, [Insufficient Permissions]\n", FAIL, "GPU 6: 9000 MiB"),
+        ("N-23", every("[Insufficient Permissions]"), SKIP, "does not tell"),
+        ("N-23", every("4", count=6) + "7, [Insufficient Permissions]\n", ERROR, "7 GPUs"),
     ],
 )
 def test_what_is_not_said_of_a_gpu_is_no_good_news(check, text, status, words):
