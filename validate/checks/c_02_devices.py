@@ -67,7 +67,8 @@ def judge(observed: Any, context: Context) -> Finding:
                 f"{len(parts)} MIG devices",
                 f"the {len(host)} GPUs of the node, each of them whole",
                 "MIG mode is on: a program gets parts of GPUs",
-                "drain; nvidia-smi -mig 0, as root; where the driver says that it is pending: nvidia-smi --gpu-reset",
+                "drain; nvidia-smi -mig 0, as root; where the driver says that it is pending: nvidia-smi --gpu-reset; "
+                "where MIG is meant: a kind of its own (docs/operate/kinds.md)",
             )
         if sorted(observed["uuids"]) != sorted(host):
             return failed(f"{len(observed['uuids'])} UUIDs", f"the {len(host)} UUIDs of the node")

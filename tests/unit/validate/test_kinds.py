@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from tests.faults import good_results
 from tests.unit.validate.conftest import cluster, node
 from validate import baseline, kinds, results, settings
 from validate.errors import CannotStart
+from validate.model import FAIL
 
 
 def test_an_unknown_kind_is_refused_with_those_that_exist():
@@ -32,6 +34,19 @@ def test_an_unknown_kind_is_refused_with_those_that_exist():
 def test_the_kind_is_found_from_the_hardware(hardware, names, gpus, kind):
     host = {"steps": {"host": {"hello": {"hardware": hardware}}}, "checks": {"N-04": {"observed": {"stdout": names}}}}
     assert kinds.of(node("n1", gpus=gpus), host, kinds.load(), {"kind": ""}).kind == kind
+
+
+def test_a_site_that_means_mig_declares_a_kind_that_is_accepted():
+    document = good_results.nvidia()
+    document["roster"] = [{**entry, "gpus": 7 * entry["gpus"]} for entry in document["roster"]]
+    for name in ("gpu001", "gpu002"):
+        record = document["hosts"][name]["checks"]["C-02"]
+        record["observed"] = {**record["observed"], "uuids": ["MIG-63feeb45-94c6-5b9d-a0f1-3c4a7d1f6c11"]}
+    assert results.judged(document).nodes["gpu001"] == FAIL
+    mig = {"mig": {"has": ["gpus"], "skip": {"N-03": "Slurm counts parts of GPUs"}}}
+    document["profiles"] = {kind: kinds.record(profile) for kind, profile in kinds.load(mig).items()}
+    document["settings"]["kind"] = "mig"
+    assert results.judged(document).exit_code == 0
 
 
 def test_h200_cards_without_nvswitch_have_no_floor_of_those_with_it():
