@@ -251,8 +251,14 @@ def _blocked(
     ``elsewhere`` are the hosts on which those of its checks are that this one does not have: the submit host of a
     node, the nodes of a submit host. Where a submit host cannot submit, no node is to blame for its silence.
     A warning stands in for no other host's failure, which would refuse a node that is accepted.
+    What several checks fail of with one cause and one fix is mended once: all but the first are blocked by that one.
     """
-    result = []
+    result, first = [], dict[tuple[str, str], str]()
+    same = {
+        check: first.setdefault((verdict.cause, verdict.fix), check)
+        for check, verdict in found.items()
+        if verdict.status == FAIL
+    }
     for check, verdict in found.items():
         by = ""
         if verdict.status in statuses:
@@ -261,7 +267,8 @@ def _blocked(
             # What could not be observed explains only what could not be observed either.
             roots = (FAIL, NO_RESULT, ERROR) if verdict.status == ERROR else (FAIL, NO_RESULT)
             by = _root(after, found, entries, where, roots, frozenset((check,)))
-        result.append(_by(verdict, by) if by else verdict)
+        by = same.get(by or check, by)
+        result.append(_by(verdict, by) if by not in ("", check) else verdict)
     return result
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.faults import good_results
 from tests.unit.validate.test_checks import EIGHT, MISMATCH, every, judge, said
+from validate import results
 from validate.checks import n_17_fabric, n_18_xid, n_19_memory
-from validate.model import ERROR, FAIL, PASS, SKIP, WARN
+from validate.model import BLOCKED, ERROR, FAIL, PASS, SKIP, WARN
 from validate.probing import Node
 
 UUIDS = [line.split(", ")[1] for line in EIGHT.splitlines()]
@@ -116,6 +118,16 @@ def test_an_odd_model_is_seen_beside_the_other_nodes():
 def test_what_is_not_said_of_a_gpu_is_no_good_news(check, text, status, words):
     finding = judge(check, said(text), "nvidia")
     assert finding.status == status and words in f"{finding.observed} {finding.cause}"
+
+
+def test_one_unreadable_gpu_is_one_failure_and_hides_no_other():
+    document = good_results.nvidia()
+    unread = every("[Unknown Error]", count=1) + every("0").partition("\n")[2]
+    records = document["hosts"]["gpu003"]["checks"]
+    for check, text in (("N-16", unread.replace(" 0\n", " Enabled\n")), ("N-23", unread), ("N-20", every("8", "16"))):
+        records[check]["observed"] = said(text)
+    cells = {cell.check: (cell.status, cell.by) for cell in results.judged(document).of("gpu003")}
+    assert cells["N-16"] == cells["N-20"] == (FAIL, "") and cells["N-23"] == (BLOCKED, "N-16")
 
 
 def test_the_fabric_of_some_gpus_says_nothing_of_the_others():
