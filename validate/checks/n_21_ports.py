@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validate.model import Check, Context, Finding, compare, failed, passed, undecided
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -35,6 +35,13 @@ def judge(observed: Any, context: Context) -> Finding:
     if names:
         said = "; ".join(f"{name} {' '.join(observed.get(name) or ['missing'])}" for name in names)
         return failed(said, "; ".join(f"{name} {' '.join(beside.other[name].usual)}" for name in names))
+    # What is down beside a port that works, on the other nodes as well, is hardly a cable of this one: a second port of
+    # an adapter that nobody uses.
+    alike = beside.nodes > 1 and not beside.split and len(down) < len(observed)
+    if down and alike and all("DOWN" in text for text in down):
+        cause = "these ports have no link on the other nodes either: no cable, or the switch behind them is off"
+        fix = "ibstat on both; look at their switch; nothing where no cable is meant to be: a warning refuses no node"
+        return warned("; ".join(down), "every port ACTIVE", cause, fix)
     if down:
         return failed("; ".join(down), "every port ACTIVE")
     if beside.split:

@@ -372,6 +372,33 @@ def test_a_node_that_differs_from_nine_others_fails(check, observed, words):
     assert finding.status == FAIL and words in f"{finding.observed} {finding.expected}"
 
 
+WORKING, UNUSED = ["4: ACTIVE", "400 Gb/sec (4X NDR)"], ["1: DOWN", "10 Gb/sec (4X SDR)"]
+
+
+@pytest.mark.parametrize(
+    ("second", "others", "status"),
+    [
+        # A second port that has a cable nowhere.
+        (UNUSED, UNUSED, WARN),
+        (UNUSED, WORKING, FAIL),
+        # It has a link, and no subnet manager.
+        (["2: INIT", "400 Gb/sec (4X NDR)"], ["2: INIT", "400 Gb/sec (4X NDR)"], FAIL),
+        (WORKING, WORKING, PASS),
+    ],
+)
+def test_a_port_that_is_down_everywhere_is_no_fault_of_a_node(second, others, status):
+    observed = {"mlx5_0/1": WORKING, "mlx5_1/1": second}
+    fleet = {f"gpu00{number}": {**observed, "mlx5_1/1": others} for number in range(2, 5)}
+    assert judge("N-21", observed, fleet={**fleet, "gpu001": observed}).status == status
+
+
+def test_a_node_of_which_no_port_works_or_that_is_alone_fails():
+    both = {"mlx5_0/1": UNUSED, "mlx5_1/1": UNUSED}
+    assert judge("N-21", both, fleet=dict.fromkeys(("gpu001", "gpu002"), both)).status == FAIL
+    one = {"mlx5_0/1": WORKING, "mlx5_1/1": UNUSED}
+    assert judge("N-21", one, fleet={"gpu001": one}).status == FAIL
+
+
 @pytest.mark.parametrize("check", ["N-03", "N-06", "N-07", "N-10", "N-22", "N-27", "N-21", "N-30", "C-10"])
 def test_garbage_from_one_node_does_not_accuse_another(check):
     assert judge(check, GOOD[check], fleet={**fleet(check), "gpu009": "garbage", "gpu010": None}).status == PASS
