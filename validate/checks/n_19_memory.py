@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validate import smi
-from validate.model import Check, Context, Finding, failed, passed
+from validate.model import Check, Context, Finding, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -57,4 +57,13 @@ def judge(observed: Any, context: Context) -> Finding:
     if bad:
         said = "; ".join(f"GPU {row[0]}: {row[1]} uncorrected, pending {row[2]}, failure {row[3]}" for row in bad)
         return failed(said, "0 uncorrected, nothing pending or failed")
-    return smi.of_all(rows, context.slurm["gpus"]) or passed(f"{len(rows)} GPUs without an error")
+    fewer = smi.of_all(rows, context.slurm["gpus"])
+    uncounted = [row[0] for row in rows if row[1] in smi.ABSENT]
+    if fewer or not 0 < len(uncounted) < len(rows):
+        return fewer or passed(f"{len(rows)} GPUs without an error")
+    return warned(
+        f"GPU {', '.join(uncounted)}: no count of errors",
+        f"one, as of the {len(rows) - len(uncounted)} others",
+        "ECC is off on some GPUs of the node, whose memory's errors nobody sees, or they are in MIG mode",
+        f"nvidia-smi -q -d ECC; nvidia-smi -e 1 -i {uncounted[0]}, as root, and reboot",
+    )
