@@ -83,13 +83,13 @@ def _take(node: dict[str, Any], events: list[dict[str, Any]], hosts: dict[str, d
 
 
 class Probes:
-    """The probes of the same checks on hosts, which can be stopped together."""
+    """The probes of the same checks on hosts, which can be stopped together; ``running`` are those not through."""
 
     def __init__(self, site: Site, settings: Settings, entries: Mapping[str, Entry], nonce: str) -> None:
         """Make the program that travels to each of them."""
         self.site, self.settings, self.nonce = site, settings, nonce
         self.program, self.step = plan.program_of(entries), plan.step_order("host", entries, settings)
-        self._open: list[session.Conversation] = []
+        self.running: list[session.Conversation] = []
         self._stopped = False
         self._lock = threading.Lock()
 
@@ -106,8 +106,12 @@ class Probes:
                 if self._stopped:
                     return events
                 conversation = session.launched(host, order)
-                self._open.append(conversation)
-            session.listen(conversation, events.append)
+                self.running.append(conversation)
+            try:
+                session.listen(conversation, events.append)
+            finally:
+                with self._lock:
+                    self.running.remove(conversation)
         except CannotStart as error:
             if not self._stopped:
                 events.append({"event": "unreached", "said": str(error)})
@@ -117,8 +121,8 @@ class Probes:
         """End them all."""
         with self._lock:
             self._stopped = True
-        for conversation in self._open:
-            conversation.hang_up()
+            for conversation in self.running:
+                conversation.hang_up()
 
 
 def controllers(site: Site, settings: Settings) -> list[str]:

@@ -87,7 +87,10 @@ class Conversation:
         words = host.command(["python3" if host.words else sys.executable, "-I", "-u", "-c", GREETING + BOOT])
         self.host, self.quiet = host, quiet
         self.begun = False
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in the end, as what writes to it
+        try:
+            self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in the end, as what writes to it
+        except OSError as error:
+            raise CannotStart(f"{host.name} is not reached from here: {error.strerror}") from None
         try:
             self.process = subprocess.Popen(
                 words,
@@ -103,8 +106,10 @@ class Conversation:
             )
         except OSError as error:
             self.errors.close()
+            missing = isinstance(error, (FileNotFoundError, PermissionError))
             raise CannotStart(
-                f"{host.name} is not reached from here: {words[0]}: {error.strerror}; install it, or set PATH"
+                f"{host.name} is not reached from here: {words[0]}: {error.strerror}"
+                + "; install it, or set PATH" * missing
             ) from None
         self._moved = time.monotonic()
         self._last = math.inf
@@ -130,7 +135,8 @@ class Conversation:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        with contextlib.suppress(OSError):
+        # Closed here, because who closes it elsewhere waits for who reads it.
+        with contextlib.suppress(OSError), self.process.stdout:
             for line in self.process.stdout:
                 event = launcher.decode(line)
                 if event is None:
@@ -216,7 +222,8 @@ class Conversation:
                     outputs.tell(self.process, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(2)
-            reader.join(1)
+            for thread in self._threads:
+                thread.join(1)
             self.errors.close()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validate.test_schema import faults
-from validate import command, direct, results, session, settings
+from validate import catalogue, command, direct, results, session, settings
 from validate.errors import CannotStart
 from validate.model import FAIL, NO_RESULT
 
@@ -68,6 +68,17 @@ def test_a_login_that_hangs_costs_its_own_row(site, monkeypatch):
     judged = results.judged(direct.run(site, settings.make({"only": "N-29", "kind": "cpu"}), [], lambda _text: None))
     assert judged.nodes == {"hung1": NO_RESULT, "gpu1": "PASS"}
     assert "hung1 said nothing within 3 s" in judged.of("hung1")[0].observed
+
+
+def test_who_is_through_is_kept_no_longer(site):
+    chosen = settings.make({"only": "N-29", "kind": "cpu"})
+    probes = direct.Probes(site, chosen, catalogue.chosen("quick", ("N-29",)), "abcd")
+    before = os.listdir("/proc/self/fd")
+    said = [probes.probe(name)[-1]["event"] for name in ("gpu1", "dead1")]
+    assert said == ["done", "unreached"] and probes.running == []
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    probes.stop()
+    assert probes.probe("gpu1") == []
 
 
 def test_an_interrupt_keeps_what_came_and_leaves_no_ssh(site, monkeypatch):

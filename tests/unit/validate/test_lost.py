@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shlex
@@ -102,6 +104,27 @@ def test_a_launcher_that_falls_silent_is_given_up(monkeypatch):
 def test_a_longer_order_may_be_silent_for_longer():
     assert session.quiet(order(["gpu001"], launch=100, seconds=1000)) > 2200
     assert session.quiet({"action": "ask", "commands": {"nodes": {"words": [], "seconds": 30}}}) == 210
+
+
+def test_a_conversation_that_is_over_holds_no_descriptor(tmp_path):
+    """A run over ssh has one for each node, and may not open more than a thousand files."""
+    ways = [says({"event": "done"}, then="exit 0"), says(), session.Submit("n", ("sh", "-c", "exit 1 #"))]
+    before, over = os.listdir("/proc/self/fd"), []
+    for here in ways * 20:
+        over.append(session.Conversation(here, "x" * 100_000, {}))
+        with contextlib.suppress(CannotStart):
+            session.listen(over[-1], lambda _event: None)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_too_many_open_files_are_no_missing_program(monkeypatch):
+    def full(*_given: Any, **_named: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for owner, name in ((subprocess, "Popen"), (session.tempfile, "TemporaryFile")):
+        with monkeypatch.context() as patch, pytest.raises(CannotStart, match="Too many open files$"):
+            patch.setattr(owner, name, full)
+            session.Conversation(says(), "", {})
 
 
 def test_a_login_banner_of_another_encoding_is_passed_over():
