@@ -13,7 +13,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from validate import baseline, catalogue, changes, direct, history, plan, results, settings, suite, survey, tending
+from validate import (
+    baseline,
+    catalogue,
+    changes,
+    direct,
+    history,
+    plan,
+    results,
+    settings,
+    stored,
+    suite,
+    survey,
+    tending,
+)
 from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -165,16 +178,16 @@ def finish(
     judged: results.Judged, output: Path, also: Callable[[results.Judged, Path], None] = lambda *_unused: None
 ) -> int:
     """Store what was judged and write its reports, and what ``also`` writes; returns the exit code."""
-    stored = output / "results.json"
+    path = output / "results.json"
     try:
-        results.save(judged, stored)
+        stored.save(judged, path)
     except OSError as error:
         # A full disk is not to cost what was measured.
         output = Path(tempfile.mkdtemp(prefix="slipway-validate-"))
-        print(f"validate: {stored} cannot be written: {error.strerror}; all is in {output}", file=sys.stderr)
-        stored = output / "results.json"
-        results.save(judged, stored)
-    again = f"{stored} is whole: python -m validate report {stored} --output {output}"
+        print(f"validate: {path} cannot be written: {error.strerror}; all is in {output}", file=sys.stderr)
+        path = output / "results.json"
+        stored.save(judged, path)
+    again = f"{path} is whole: python -m validate report {path} --output {output}"
     try:
         write_reports(judged, output)
         also(judged, output)
@@ -187,11 +200,11 @@ def finish(
     return judged.exit_code
 
 
-def report(stored: Path, output: Path | None) -> int:
+def report(path: Path, output: Path | None) -> int:
     """Judge stored results again, and write their reports beside them where no other place is named."""
-    document = results.read(stored)
-    there = (output or stored.parent) / "results.json"
-    if not output and there.exists() and results.read(there)["run"] != document["run"]:
+    document = stored.read(path)
+    there = (output or path.parent) / "results.json"
+    if not output and there.exists() and stored.read(there)["run"] != document["run"]:
         raise CannotStart(f"{there} is of another run and would be replaced: name a directory of its own: --output")
     make_output(there.parent)
     return finish(results.judged(document), there.parent)
@@ -199,11 +212,11 @@ def report(stored: Path, output: Path | None) -> int:
 
 def write_reports(judged: results.Judged, output: Path) -> None:
     """Write the reports and print the terminal's."""
-    results.write(output / "junit.xml", junit.render(judged))
-    results.write(output / "report.html", html.render(judged))
-    results.write(output / "validate.prom", prometheus.render(judged))
+    stored.write(output / "junit.xml", junit.render(judged))
+    stored.write(output / "report.html", html.render(judged))
+    stored.write(output / "validate.prom", prometheus.render(judged))
     for name, text in lists.render(judged).items():
-        results.write(output / name, text)
+        stored.write(output / name, text)
     print(terminal.render(judged))
     print(f"report: {output / 'report.html'}")
 
@@ -227,7 +240,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.verb == "report":
             return report(arguments.results, arguments.output)
         if arguments.verb == "baseline":
-            print(baseline.render([results.judged(results.read(path)) for path in arguments.results]), end="")
+            print(baseline.render([results.judged(stored.read(path)) for path in arguments.results]), end="")
             return 0
         return checks()
     except (CannotStart, ValueError, OSError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from validate import catalogue, history, results, settings, suite
+from validate import catalogue, history, results, settings, stored, suite
 from validate.command import OUTPUT, finish, make_output, progress_line, remembering
 from validate.errors import CannotStart
 from validate.model import Verdict
@@ -49,9 +49,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not {"node", "check"} & set(metafunc.fixturenames):
         return
     try:
-        stored = metafunc.config.getoption("--results")
-        if stored:
-            document = results.read(stored)
+        path = metafunc.config.getoption("--results")
+        if path:
+            document = stored.read(path)
             hosts, checks = [entry["name"] for entry in document["roster"]], document["checks"]
         else:
             site, site_settings = chosen(metafunc.config)
@@ -67,9 +67,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def judged(pytestconfig: pytest.Config) -> results.Judged:
     """The one run of the session, with all its reports written."""
     try:
-        stored = pytestconfig.getoption("--results")
-        if stored:
-            found = results.judged(results.read(stored))
+        path = pytestconfig.getoption("--results")
+        if path:
+            found = results.judged(stored.read(path))
         else:
             site, site_settings = chosen(pytestconfig)
             settings.require_reachable(site, site.login)

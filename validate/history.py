@@ -9,7 +9,8 @@ from typing import Any
 
 from validate import changes, stragglers
 from validate.model import ACCEPTED, PASS
-from validate.results import Judged, write
+from validate.results import Judged
+from validate.stored import write
 
 DIRECTORY = "history"
 RUNS = 50
@@ -64,4 +65,5 @@ def save(judged: Judged, output: Path) -> None:
     name = f"{judged.document['started']:.0f}-{judged.document['run']}.json"
     write(output / DIRECTORY / name, json.dumps(kept) + "\n")
     for path in sorted((output / DIRECTORY).glob("[0-9]*.json"), reverse=True)[RUNS:]:
-        path.unlink()
+        # Another run may tidy up as well.
+        path.unlink(missing_ok=True)

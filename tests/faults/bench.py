@@ -20,7 +20,7 @@ import yaml
 
 from tests.sandbox import snapshots
 from tests.sandbox.harness import ROOT, Sandbox
-from validate import results
+from validate import results, stored
 from validate.model import BLOCKED, FAIL, NO_RESULT, PASS, SKIP, Verdict
 
 HERE = Path(__file__).parent
@@ -142,10 +142,10 @@ def replay(fault: Fault, document: Mapping[str, Any]) -> results.Judged:
     for name in at:
         host = changed["hosts"][name] = merged(changed["hosts"][name], fault.content.get("change") or {})
         for step, text in (fault.content.get("said") or {}).items():
-            stored = RECORDED / f"{text}.txt"
+            file = RECORDED / f"{text}.txt"
             host["steps"].pop(step, None)
             host["checks"] = {check: record for check, record in host["checks"].items() if record.get("step") != step}
-            host["said"][step] = stored.read_text(encoding="utf-8") if "\n" not in text and stored.is_file() else text
+            host["said"][step] = file.read_text(encoding="utf-8") if "\n" not in text and file.is_file() else text
         changed["roster"] = [
             merged(entry, fault.content.get("roster") or {}) if entry["name"] == name else entry
             for entry in changed["roster"]
@@ -165,7 +165,7 @@ def validate(sandbox: Sandbox, options: Iterable[str], output: Path) -> results.
         words, cwd=ROOT, env=sandbox.environment(), capture_output=True, text=True, check=False, timeout=bound
     )
     assert (output / "results.json").exists(), f"{done.stdout}{done.stderr}"
-    judged = results.judged(results.read(output / "results.json"))
+    judged = results.judged(stored.read(output / "results.json"))
     assert done.returncode == judged.exit_code, f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
     return judged
 

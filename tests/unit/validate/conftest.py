@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate import observations
-from validate import kinds, results
+from validate import kinds, results, stored
 from validate.catalogue import load
 from validate.checks.n_05_programs import IMPORT, START
 from validate.checks.n_31_devices import DEVICES
@@ -225,7 +225,7 @@ def cluster(count: int) -> dict[str, Any]:
     names = [f"gpu{number:03}" for number in range(1, count + 1)]
     login = node("login1", role="login", in_slurm=False, gpus=0, state="login")
     return {
-        "schema": results.SCHEMA,
+        "schema": stored.SCHEMA,
         "run": "0123abcd",
         "started": NOW - 20,
         "finished": NOW,

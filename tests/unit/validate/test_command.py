@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from validate import command, plan, results, session, settings, suite
+from validate import command, plan, results, session, settings, stored, suite
 from validate.command import main
 from validate.errors import CannotStart
 
 
 def store(document: dict[str, Any], path: Path, run: str = "0123abcd") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    results.save(results.judged({**document, "run": run}), path)
+    stored.save(results.judged({**document, "run": run}), path)
     return path
 
 
@@ -89,18 +91,46 @@ def test_a_run_whose_reports_cannot_be_written_does_not_begin(problem, tmp_path,
 
 
 def test_what_was_measured_is_kept_elsewhere_where_the_disk_is_full(document, tmp_path, monkeypatch, capsys):
-    save = results.save
+    save = stored.save
 
     def full(judged: results.Judged, path: Path) -> None:
         if path.parent == tmp_path / "out":
             raise OSError(28, "No space left on device")
         save(judged, path)
 
-    monkeypatch.setattr(results, "save", full)
+    monkeypatch.setattr(stored, "save", full)
     monkeypatch.setattr(command.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
     assert command.finish(results.judged(document), tmp_path / "out") == 0
     assert "No space left on device" in capsys.readouterr().err
-    assert results.read(tmp_path / "results.json")["run"] == document["run"]
+    assert stored.read(tmp_path / "results.json")["run"] == document["run"]
+
+
+def test_files_of_two_runs_are_whole_and_for_everybody(tmp_path):
+    """Other accounts read them (Prometheus's), and two runs may have one output directory."""
+    path, texts = tmp_path / "validate.prom", [letter * 2_000_000 for letter in "abcd"]
+    mask = os.umask(0o022)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda text: stored.write(path, text), texts * 5))
+    finally:
+        os.umask(mask)
+    assert path.read_text() in texts and path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_a_file_that_is_not_written_to_its_end_leaves_the_old_one(tmp_path, monkeypatch, ends):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+
+    def part(self: Path, *_unused: Any, **_named: Any) -> None:
+        self.touch()
+        raise ends
+
+    monkeypatch.setattr(Path, "write_text", part)
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        stored.write(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_report_is_written_beside_its_results_and_over_no_other_run(document, tmp_path, monkeypatch, capsys):
@@ -108,11 +138,11 @@ def test_a_report_is_written_beside_its_results_and_over_no_other_run(document, 
     last = store(document, tmp_path / ".validate/results.json", "00000001")
     old = store(document, tmp_path / ".validate/old.json")
     assert main(["report", str(old)]) == 3
-    assert "of another run" in capsys.readouterr().err and results.read(last)["run"] == "00000001"
+    assert "of another run" in capsys.readouterr().err and stored.read(last)["run"] == "00000001"
     assert main(["report", str(last)]) == 0
     assert main(["report", str(store(document, tmp_path / "kept/old.json"))]) == 0
-    assert results.read(tmp_path / "kept/results.json")["run"] == "0123abcd"
-    assert results.read(last)["run"] == "00000001"
+    assert stored.read(tmp_path / "kept/results.json")["run"] == "0123abcd"
+    assert stored.read(last)["run"] == "00000001"
     assert main(["report", str(old), "--output", str(tmp_path / "out")]) == 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validate.test_schema import faults
-from validate import catalogue, command, direct, results, session, settings
+from validate import catalogue, command, direct, results, session, settings, stored
 from validate.errors import CannotStart
 from validate.model import FAIL, NO_RESULT
 
@@ -58,7 +58,7 @@ def test_it_says_why_slurm_is_down_and_which_host_is_not_reached(site, tmp_path)
     (gone,) = judged.of("dead1")
     assert "No route to host" in gone.observed and gone.fix.startswith("ssh dead1")
     assert any("controller head: slurmctld is failed" in note for note in document["notes"])
-    results.save(results.judged(document), tmp_path / "results.json")
+    stored.save(results.judged(document), tmp_path / "results.json")
     assert faults(json.loads((tmp_path / "results.json").read_text())) == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from validate import drain, kinds, results
+from validate import drain, kinds, results, stored
 from validate.catalogue import load
 from validate.errors import CannotStart
 from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, Verdict, failed, warned, worst
@@ -448,8 +448,8 @@ def test_the_worst_wins_whatever_comes_later():
 def test_a_replay_gives_the_same_verdicts(document, tmp_path):
     document["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
     first = results.judged(copy.deepcopy(document)).verdicts
-    results.save(results.judged(document), tmp_path / "results.json")
-    again = results.read(tmp_path / "results.json")
+    stored.save(results.judged(document), tmp_path / "results.json")
+    again = stored.read(tmp_path / "results.json")
     assert results.judged(again).verdicts == first
     assert json.loads((tmp_path / "results.json").read_text())["exit_code"] == 1
 
@@ -475,5 +475,5 @@ def test_what_cannot_be_judged_is_refused_in_words(document, tmp_path, break_it,
     path = tmp_path / "results.json"
     path.write_text(json.dumps(document))
     with pytest.raises(CannotStart, match="is no results file of this suite") as refused:
-        results.read(path)
+        stored.read(path)
     assert words in str(refused.value)

@@ -122,9 +122,10 @@ def test_too_many_open_files_are_no_missing_program(monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     for owner, name in ((subprocess, "Popen"), (session.tempfile, "TemporaryFile")):
-        with monkeypatch.context() as patch, pytest.raises(CannotStart, match="Too many open files$"):
+        with monkeypatch.context() as patch:
             patch.setattr(owner, name, full)
-            session.Conversation(says(), "", {})
+            with pytest.raises(CannotStart, match=r"Too many open files$"):
+                session.Conversation(says(), "", {})
 
 
 def test_a_login_banner_of_another_encoding_is_passed_over():

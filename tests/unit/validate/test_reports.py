@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.unit.validate.conftest import cluster
-from validate import history, results
+from validate import history, results, stored
 from validate.command import main, remembering
 from validate.report import html, junit, lists, prometheus, terminal
 
@@ -74,7 +74,7 @@ def test_pytest_ends_with_the_code_of_the_command(document, tmp_path, broken, co
     document["hosts"].pop("gpu003")
     if broken:
         document["hosts"]["gpu001"]["checks"]["N-08"]["observed"]["limit"] = 0
-    (tmp_path / "results.json").write_text(results.text(document))
+    (tmp_path / "results.json").write_text(stored.text(document))
     words = [
         sys.executable,
         "-m",
@@ -94,7 +94,7 @@ def test_pytest_passes_no_check_that_was_measured_nowhere(document, tmp_path):
     for node in document["roster"][1:]:
         node.update(unusable="drained", reason="fan")
     document["hosts"] = {"login1": document["hosts"]["login1"]}
-    (tmp_path / "results.json").write_text(results.text(document))
+    (tmp_path / "results.json").write_text(stored.text(document))
     words = [sys.executable, "-m", "pytest", "validate", "-v", "-p", "no:cacheprovider", "--results"]
     done = subprocess.run(
         [*words, str(tmp_path / "results.json")],
@@ -226,7 +226,7 @@ def test_a_file_that_is_no_results_is_said(tmp_path, capsys, text):
 
 
 def test_results_have_a_line_for_every_host_and_verdict(broken, tmp_path):
-    results.save(broken, tmp_path / "results.json")
+    stored.save(broken, tmp_path / "results.json")
     lines = (tmp_path / "results.json").read_text().splitlines()
     assert sum(line.startswith(' {"node": ') for line in lines) == len(broken.verdicts)
     for name in broken.document["hosts"]:
@@ -262,7 +262,7 @@ def test_an_interrupt_between_reports_says_what_is_stored(document, tmp_path, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(at, "render", interrupt)
-    results.save(results.judged(document), tmp_path / "old.json")
+    stored.save(results.judged(document), tmp_path / "old.json")
     assert main(["report", str(tmp_path / "old.json"), "--output", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert f"interrupted while the reports were written; {tmp_path / 'results.json'} is whole" in said

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tests.unit.validate.conftest import NOW
-from validate import model, results
+from validate import model, results, stored
 
 SCHEMA = json.loads((Path(results.__file__).parent / "schema" / "results-1.json").read_text())
 CHECKER = jsonschema.Draft202012Validator(SCHEMA)
@@ -21,16 +21,16 @@ def faults(content: Any) -> list[str]:
 
 
 def written(document: dict[str, Any], place: Path) -> Any:
-    results.save(results.judged(document), place / "results.json")
+    stored.save(results.judged(document), place / "results.json")
     return json.loads((place / "results.json").read_text())
 
 
 def test_the_schema_is_one_and_names_what_the_suite_has():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["$id"] == SCHEMA["properties"]["schema"]["const"] == results.SCHEMA
+    assert SCHEMA["$id"] == SCHEMA["properties"]["schema"]["const"] == stored.SCHEMA
     assert SCHEMA["$defs"]["step"]["enum"] == list(model.STEPS)
     assert set(SCHEMA["$defs"]["verdict"]["properties"]["status"]["enum"]) == set(model.SEVERITY)
-    assert set(SCHEMA["required"]) == set(results.SHAPE)
+    assert set(SCHEMA["required"]) == set(stored.SHAPE)
 
 
 def test_good_results_validate(document, tmp_path):
