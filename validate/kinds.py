@@ -15,6 +15,8 @@ from validate.errors import CannotStart
 from validate.model import Profile
 
 DIRECTORY = Path(__file__).parent / "profiles"
+# Those of nodes of which nothing else says their kind.
+GENERAL = ("nvidia", "amd", "neuron", "cpu")
 LOGIN = Profile("login")
 
 
@@ -78,7 +80,7 @@ def of(
         return LOGIN
     if settings.get("kind"):
         return profiles[settings["kind"]]
-    hello = (host or {"steps": {}})["steps"].get("host", {}).get("hello", {})
+    hello = (host or {"steps": {}})["steps"].get("host", {}).get("hello") or {}
     hardware = hello.get("hardware") or {}
     names = gpu_names(host)
     if hardware.get("nvidia"):

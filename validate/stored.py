@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from validate import kinds
 from validate.errors import CannotStart
 
 if TYPE_CHECKING:
     from validate.results import Judged
 
 SCHEMA = "slipway.validate/1"
-# What a stored document must have to be judged again: key -> type.
-SHAPE: dict[str, type] = {
-    "schema": str, "run": str, "started": (float), "finished": float, "tier": str, "checks": list, "settings": dict,
-    "cluster": dict, "roster": list, "hosts": dict, "profiles": dict, "notes": list,
+NUMBER = (float, int)
+# What a verdict reads of a document, beside what the checks read of their own observations: a mapping is an object with
+# these keys (``*`` is every one, ``?`` may be absent or null), a list has entries of that form, a tuple names several.
+FORM: dict[str, Any] = {
+    "schema": str, "run": str, "started": NUMBER, "finished": NUMBER, "tier": str, "checks": [str], "notes": [str],
+    "settings": {"kind?": str, "allow?": [str], "workloads?": [str]},
+    "cluster": {"only_in_slurm?": [str], "afterwards?": {"*": str}},
+    "roster": [{
+        "name": str, "role": str, "gpus": int, "unusable": str, "reason?": str, "unreached?": str, "hardware?": str,
+        "partitions?": [str],
+    }],
+    "hosts": {"*": {
+        "steps": {"*": {"hello?": {"hardware?": {}}}},
+        "checks": {"*": {}},
+        "said": {},
+        "refused": ({"said?": str, "jobs?": [list]}, None),
+    }},
+    "profiles": {"*": {
+        "kind": str, "has?": [str], "gpus?": int, "match?": str, "skip?": {}, "expect?": {},
+    }},
+    "accepted?": {"*": {"at": NUMBER, "observed": {}}},
+    "history?": {"*": [{"rates?": {"*": NUMBER}}]},
 }  # fmt: skip
-# What every host in it must have.
-HOST: dict[str, Any] = {"steps": dict, "checks": dict, "said": dict, "refused": (dict, type(None))}
+NAMES: dict[Any, str] = {str: "text", int: "whole number", float: "number", list: "list", None: "null"}
+# Of a damaged file more would say no more.
+SHOWN = 5
 
 
 def save(judged: Judged, path: Path) -> None:
@@ -75,41 +96,50 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def faults(content: Any) -> list[str]:
-    """Return what keeps a document from being judged."""
+    """Return what keeps a document from being judged, each with where it is in it."""
     if not isinstance(content, dict):
         return ["it is no JSON object"]
     if content.get("schema") != SCHEMA:
         return [f"schema {content.get('schema')!r}, and this suite reads {SCHEMA!r}"]
-    found = [f"{key} is missing" for key in SHAPE if key not in content]
-    found += [
-        f"{key} is no {kind.__name__}"
-        for key, kind in SHAPE.items()
-        if key in content and not isinstance(content[key], (int, float) if kind is float else kind)
-    ]
-    if not found and not all(isinstance(check, str) for check in content["checks"]):
-        found.append("checks is no list of texts")
+    found = _faults(content, FORM, "")
     if found:
-        return found
-    for what, entries, needed in (
-        ("roster entry", enumerate(content["roster"]), dict.fromkeys(("name", "role", "gpus", "unusable"), object)),
-        ("host", content["hosts"].items(), HOST),
-        ("profile", content["profiles"].items(), {"kind": str}),
-    ):
-        found += [f"{what} {name} {said}" for name, entry in entries if (said := _entry_fault(entry, needed))]
+        return found[:SHOWN] + [f"and {len(found) - SHOWN} more"] * (len(found) > SHOWN)
     kind = content["settings"].get("kind")
-    if kind and kind not in content["profiles"]:
+    lacking = [name for name in ([kind] if kind else kinds.GENERAL) if name not in content["profiles"]]
+    if lacking and kind:
         found.append(f"settings name the kind {kind!r}, and no profile is called so")
+    elif lacking:
+        found.append(f"profiles lack {', '.join(lacking)}")
+    for name, profile in content["profiles"].items():
+        try:
+            re.compile(profile.get("match") or "")
+        except re.error as error:
+            found.append(f"profiles/{name}/match is no regular expression: {error}")
     return found
 
 
-def _entry_fault(entry: Any, needed: Mapping[str, Any]) -> str:
-    """Return what is wrong with one entry of a document, '' where it can be judged."""
-    if not isinstance(entry, dict):
-        return "is no JSON object"
-    lacking = [key for key in needed if key not in entry]
-    wrong = [key for key, kind in needed.items() if key in entry and not isinstance(entry[key], kind)]
-    parts = [f"lacks {', '.join(lacking)}"] if lacking else []
-    # What came back of a step or a check is an object as well, whatever is in it.
-    whole = [key for key in ("steps", "checks") if isinstance(entry.get(key), dict)]
-    wrong += [f"{key} of {name}" for key in whole for name, value in entry[key].items() if not isinstance(value, dict)]
-    return " and ".join([*parts, *([f"has another form in {', '.join(wrong)}"] if wrong else [])])
+def _faults(value: Any, form: Any, where: str) -> list[str]:
+    """Return what of a value has another form than FORM's part."""
+    if isinstance(form, tuple):
+        tried = [_faults(value, one, where) for one in form]
+        return [] if [] in tried else tried[0]
+    if isinstance(form, dict):
+        if not isinstance(value, dict):
+            return [f"{where} is no object"]
+        return [fault for key, part in form.items() for fault in _of_key(value, key, part, where and f"{where}/")]
+    if isinstance(form, list):
+        if not isinstance(value, list):
+            return [f"{where} is no list"]
+        return [fault for at, entry in enumerate(value) for fault in _faults(entry, form[0], f"{where}/{at}")]
+    fits = value is None if form is None else isinstance(value, form)
+    return [] if fits else [f"{where} is no {NAMES[form]}"]
+
+
+def _of_key(value: Mapping[str, Any], key: str, form: Any, where: str) -> list[str]:
+    """Return what is wrong with a key of an object, as FORM names it."""
+    if key == "*":
+        return [fault for name, part in value.items() for fault in _faults(part, form, f"{where}{name}")]
+    name = key.rstrip("?")
+    if name not in value:
+        return [] if name != key else [f"{where}{name} is missing"]
+    return [] if name != key and value[name] is None else _faults(value[name], form, where + name)

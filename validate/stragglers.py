@@ -50,7 +50,8 @@ def rates(host: Mapping[str, Any]) -> dict[str, float]:
     for measure in MEASURES:
         observed = (host["checks"].get(measure.check) or {}).get("observed")
         try:
-            found[measure.name] = measure.read(observed)
+            # A damaged observation may have a text there.
+            found[measure.name] = float(measure.read(observed))
         except (LookupError, TypeError, ValueError):
             continue
     return found

@@ -30,7 +30,8 @@ def test_the_schema_is_one_and_names_what_the_suite_has():
     assert SCHEMA["$id"] == SCHEMA["properties"]["schema"]["const"] == stored.SCHEMA
     assert SCHEMA["$defs"]["step"]["enum"] == list(model.STEPS)
     assert set(SCHEMA["$defs"]["verdict"]["properties"]["status"]["enum"]) == set(model.SEVERITY)
-    assert set(SCHEMA["required"]) == set(stored.SHAPE)
+    assert set(SCHEMA["required"]) == {key for key in stored.FORM if not key.endswith("?")}
+    assert set(stored.FORM) - set(SCHEMA["required"]) == {"accepted?", "history?"}
 
 
 def test_good_results_validate(document, tmp_path):

@@ -78,3 +78,9 @@ def test_only_the_last_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for number in range(5):
         history.save(results.judged({**cluster(2), "started": 1e9 + number}), tmp_path)
     assert len(list((tmp_path / "history").glob("[0-9]*"))) == 3
+
+
+def test_a_text_in_the_place_of_a_number_is_no_rate():
+    host = cluster(1)["hosts"]["gpu001"]
+    host["checks"]["P-01"] = {"observed": {"tflops": "x"}}
+    assert "GEMM (TFLOP/s)" not in stragglers.rates(host)
