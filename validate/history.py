@@ -55,7 +55,13 @@ def entry(judged: Judged) -> dict[str, dict[str, Any]]:
 
 
 def save(judged: Judged, output: Path) -> None:
-    """Keep a run; the oldest beyond the last fifty are removed."""
+    """Keep a run; the oldest beyond the last fifty are removed.
+
+    One of chosen checks (``only``) is not kept: it accepts no host as a whole, and what it did not measure would be
+    lost of the earlier runs.
+    """
+    if judged.document["settings"].get("only"):
+        return
     now = changes.baseline(judged.document, judged.nodes, judged.verdicts)
     if now:
         write(output / DIRECTORY / ACCEPTANCE, json.dumps({**accepted(output), **now}) + "\n")

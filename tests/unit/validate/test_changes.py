@@ -92,6 +92,18 @@ def test_only_what_is_accepted_and_beyond_doubt_is_remembered(tmp_path):
     assert set(history.accepted(tmp_path)) == {"gpu002"}
 
 
+def test_a_run_of_chosen_checks_accepts_nobody_and_takes_nothing_from_what_is_remembered(tmp_path):
+    remembered(cluster(2), tmp_path)
+    before = {path: path.read_text() for path in (tmp_path / "history").iterdir()}
+    chosen = edited(cluster(2), "gpu001")
+    chosen.update(checks=["N-07"], started=NOW + 3600, finished=NOW + 3620)
+    chosen["settings"]["only"] = ["N-07"]
+    judged = remembering(chosen, tmp_path)
+    assert judged.accepted and set(judged.changed) == {"gpu001"}
+    history.save(judged, tmp_path)
+    assert {path: path.read_text() for path in (tmp_path / "history").iterdir()} == before
+
+
 def test_a_damaged_memory_and_old_forms_change_no_verdict(tmp_path):
     document = cluster(2)
     plain = results.judged(copy.deepcopy(document)).verdicts
@@ -120,3 +132,5 @@ def test_every_check_that_compares_is_remembered_or_changes_by_itself():
         "A-06", "C-10", "C-20", "D-01", "H-09", "H-14", "N-04", "N-21", "N-27", "N-32",
     }  # fmt: skip
     assert set(changes.COMPARED) <= comparing
+    # A run of any tier has all of them, so that it loses nothing that an earlier one of a higher tier remembered.
+    assert set(changes.COMPARED) <= set(catalogue.chosen("quick"))
