@@ -36,8 +36,9 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["state"]:
         return errored("scontrol said nothing of this node")
     if any(word in observed["state"] for word in ("DRAIN", "DOWN", "FAIL", "INVALID")):
-        said = f"{observed['state']}: {observed['reason'] or 'no reason'}"
-        return failed(said, "neither drained nor down", *reason_of(observed["reason"], context.node))
+        reason = text_of(observed["reason"])
+        said = f"{observed['state']}: {reason or 'no reason'}"
+        return failed(said, "neither drained nor down", *reason_of(reason, context.node))
     later = (context.cluster.get("afterwards") or {}).get(context.node)
     if later:
         why = reason_of(later, context.node)
@@ -47,6 +48,15 @@ def judge(observed: Any, context: Context) -> Finding:
         cause, fix = "Slurm did not say what became of the node after the job", "scontrol show node; run it again"
         return Finding(NO_RESULT, f"not looked at after the job: {unknown}", "Slurm's answer", cause, fix)
     return passed(observed["state"])
+
+
+def text_of(reason: str) -> str:
+    """Return Slurm's reason without who gave it and when, and without the fields that follow it."""
+    # Only the control node has it.
+    from ansible_collections.slipway.containers.plugins.module_utils import slurm_text  # noqa: PLC0415 - see above
+
+    found = slurm_text.REASON.search(f" Reason={reason}")
+    return (found["given"] or found["bare"] or "").strip() if found else reason
 
 
 def reason_of(text: str, node: str) -> tuple[str, str, str]:

@@ -296,6 +296,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("L-04", {"state": "", "reason": ""}, ERROR, "nothing"),
     ("L-04", {"state": "IDLE+DRAIN", "reason": "Epilog error"}, FAIL, "the epilog fails"),
     ("L-04", {"state": "IDLE+DRAIN", "reason": "Kill task failed [root@x]"}, FAIL, "hangs in the kernel"),
+    ("L-04", {"state": "IDLE+DRAIN", "reason": "disk [sda1] full"}, FAIL, "IDLE+DRAIN: disk [sda1] full"),
     (
         "L-04",
         {"state": "IDLE+DRAIN", "reason": "gres/gpu count reported lower than configured (7 < 8)"},
@@ -1628,3 +1629,9 @@ def test_a_closed_dev_null_breaks_no_observation(monkeypatch):
     monkeypatch.setattr(os, "devnull", "/proc/fault")
     assert Node().run(["cat"], 5) == Output(0, "", "")
     assert real is os.open
+
+
+@pytest.mark.parametrize("more", ["", " Comment=rack 7"])
+def test_who_drained_a_node_and_when_is_no_part_of_the_reason(more):
+    observed = {"state": "IDLE+DRAIN", "reason": f"Epilog error [root@2026-11-20T03:00:00]{more}"}
+    assert judge("L-04", observed).observed == "IDLE+DRAIN: Epilog error"
