@@ -130,6 +130,9 @@ class Launcher:
         job, said, seconds = self._allocate(nodes, chunk["options"])
         if not job:
             parts = [] if len(nodes) == 1 or ANYWHERE.search(said) else self._apart(nodes, said)
+            if parts:
+                # Nobody's result; but parts of parts that are refused take longer than silence is listened to.
+                self.event("apart", nodes=nodes, said=said)
             for part in parts:
                 self._later(part, chunk)
             for node in nodes if not parts else ():

@@ -228,7 +228,10 @@ class Conversation:
 
 
 def quiet(order: Mapping[str, Any]) -> float:
-    """Return for how many seconds a launcher may say nothing while it carries an order out."""
+    """Return for how many seconds a launcher may say nothing while it carries an order out.
+
+    It speaks after each allocation, also one that is refused, and after each try of a step.
+    """
     steps = [*order.get("steps", ()), *([order["step"]] if "step" in order else [])]
     longest = max((step.get("launch", 0) + step["seconds"] for step in steps), default=0.0)
     asked = max((question["seconds"] for question in order.get("commands", {}).values()), default=0.0)

@@ -266,8 +266,22 @@ def test_one_node_that_is_refused_costs_no_other_its_turn(slurm: Path):  # noqa:
     events, hosts = carry_out(order(names, launch=30, seconds=30))
     assert [name for name in names if "P-01" in hosts[name]["checks"]] == [n for n in names if n != "gpu005"]
     assert [event["node"] for event in events if event["event"] == "refused"] == ["gpu005"]
+    assert [len(event["nodes"]) for event in events if event["event"] == "apart"] == [8, 4, 2]
+    assert set(hosts) == set(names)
     parts = [event["nodes"] for event in events if event["event"] == "allocated"]
     assert sorted(map(len, parts)) == [1, 2, 4] and slurm.read_text().count("salloc ") == 7
+
+
+def test_a_launcher_whose_parts_are_refused_one_after_the_other_is_not_silent(slurm: Path):  # noqa: F811
+    """Five refusals of a second each, the last ones of single nodes; none is waited for that long by itself."""
+    names = [f"gpu{number:03}" for number in range(16)]
+    programs = slurm.parent / "bin"
+    (programs / "sinfo").write_text("#!/bin/sh\n" + "".join(f"echo {name} idle\n" for name in names))
+    (programs / "salloc").write_text("#!/bin/sh\nsleep 1; echo 'salloc: error: Requested node' >&2; exit 1\n")
+    conversation = session.Conversation(session.Submit("here"), session.program(), order(names), quiet=4)
+    hosts: dict[str, Any] = {}
+    session.listen(conversation, lambda event: collect.take(hosts, event))
+    assert all(hosts[name]["refused"]["said"] == "salloc: error: Requested node" for name in names)
 
 
 def test_an_allocation_does_not_wait_for_anothers_sample_before_its_own_group(slurm: Path):  # noqa: F811
