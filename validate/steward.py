@@ -87,6 +87,8 @@ class Steward:
             f"duration={self.order['minutes']}", f"nodes={','.join(nodes)}", f"users={self.order['user'] or self.user}",
         )[1]  # fmt: skip
         if problem:
+            # Where Slurm only did not answer in time, it may be there all the same.
+            self.ask("scontrol", "delete", f"reservationname={name}")
             self.reserved = False
             self.event("note", text=f"{', '.join(nodes)}: stays drained: no reservation: {problem}")
             return

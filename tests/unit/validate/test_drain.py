@@ -294,6 +294,18 @@ def test_a_node_whose_reason_changed_is_not_held(slurm):
     assert (slurm / "own").read_text() == "IDLE+DRAIN\ndisk swap\n"
 
 
+def test_a_reservation_that_slurm_made_and_did_not_confirm_does_not_stay(slurm):
+    program = slurm.parent / "bin/scontrol"
+    said = 'case "$1" in create) echo "Timed out" >&2; exit 1;; esac\n'
+    program.write_text(SCONTROL.replace('case "$1', said + 'case "$1', 1))
+    conversation = session.Conversation(session.Submit("here"), PROGRAM, ORDER)
+    conversation.told()
+    events = list(conversation.events())
+    assert "own: stays drained: no reservation: Timed out" in events[0]["text"]
+    assert events[1:] == [{"event": "held", "nodes": []}, {"event": "done"}]
+    assert "delete reservationname=slipway-validate-1" in calls(slurm) and "update" not in calls(slurm)
+
+
 def test_an_account_without_the_right_is_told_so_and_changes_nothing(slurm, document):
     (slurm.parent / "bin/id").write_text("#!/bin/sh\necho eve\n")
     (slurm.parent / "bin/id").chmod(0o755)
