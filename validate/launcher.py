@@ -29,6 +29,8 @@ PARALLEL = 32
 CLEANING = 10
 # Seconds after which jobs are cancelled whatever else is not through by then.
 CANCELLING = 20
+# Characters that are kept of what salloc says.
+SAID = 8000
 GRANTED = re.compile(r"(?:Granted|Pending) job allocation (\d+)")
 # Refused whatever the nodes are: asking for each of them would only be refused that many times.
 ANYWHERE = re.compile(
@@ -157,9 +159,12 @@ class Launcher:
         code, out, err = self.processes.ask(words, wait + 60)
         said = (out + err).strip()
         found = GRANTED.search(said)
+        # Whatever a site's own salloc prints besides, the error comes last.
+        said = said[-SAID:]
         if code != 0:
             why = self._waited(found.group(1)) if found else ""
-            return 0, (said or f"salloc ended with {code}") + why, 0.0
+            ended = f"salloc: no answer within {wait + 60} s" if code is None else f"salloc ended with {code}"
+            return 0, (said or ended) + why, 0.0
         return int(found.group(1)) if found else 0, said, round(time.monotonic() - began, 3)
 
     def _waited(self, job: str) -> str:
@@ -187,7 +192,8 @@ class Launcher:
         code, out, _err = self.processes.ask(
             ["squeue", "-h", f"--nodelist={node}", "--states=R,CG,CF,S", "-o", "%i %u %T"], 20
         )
-        jobs = [line.split() for line in out.splitlines()] if code == 0 else []
+        # A site's own squeue may print more than jobs.
+        jobs = [line.split() for line in out.splitlines() if line.strip()[:1].isdigit()] if code == 0 else []
         self.event("refused", node=node, said=said, jobs=jobs)
 
 

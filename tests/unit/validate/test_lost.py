@@ -284,6 +284,21 @@ def test_a_launcher_whose_parts_are_refused_one_after_the_other_is_not_silent(sl
     assert all(hosts[name]["refused"]["said"] == "salloc: error: Requested node" for name in names)
 
 
+def test_what_a_sites_own_programs_print_besides_is_no_job_and_floods_no_report(slurm: Path):  # noqa: F811
+    programs = slurm.parent / "bin"
+    (programs / "salloc").write_text("#!/bin/sh\nyes banner | head -n 100000; echo 'salloc: error: no' >&2; exit 1\n")
+    (programs / "squeue").write_text("#!/bin/sh\necho 'CLUSTER: lab'; echo; echo '99 eve RUNNING'\n")
+    refused = carry_out(order(["gpu001"]))[1]["gpu001"]["refused"]
+    assert refused["jobs"] == [["99", "eve", "RUNNING"]]
+    assert refused["said"].endswith("\nsalloc: error: no") and len(refused["said"]) == launcher.SAID
+
+
+def test_a_salloc_that_does_not_answer_is_said_to_be_silent(monkeypatch):
+    found = launcher.Launcher({"immediate": 10, "job": "validate-abcd"})
+    monkeypatch.setattr(found.processes, "ask", lambda _words, _seconds: (None, "", ""))
+    assert found._allocate(["gpu001"], []) == (0, "salloc: no answer within 70 s", 0.0)
+
+
 def test_an_allocation_does_not_wait_for_anothers_sample_before_its_own_group(slurm: Path):  # noqa: F811
     """Both are of one kind; the second one has its group while the first one samples, and then nothing to sample."""
     wanted = order(["gpu001", "gpu002"], ["gpu003", "gpu004"], launch=30, seconds=30)
