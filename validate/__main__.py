@@ -14,8 +14,12 @@ def main() -> int:
             # A report shows names of files, which need not be text, on terminals that need not know all text.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        from validate import command  # noqa: PLC0415 -- an interrupt meanwhile is to be caught
-
+        try:
+            from validate import command  # noqa: PLC0415 -- an interrupt meanwhile is to be caught
+        except ModuleNotFoundError as error:
+            # Python's own 1 would say that a node failed.
+            print(f"validate: could not start: {error}: run it by the Python of `make venv`", file=sys.stderr)
+            return 3
         return command.main()
     except KeyboardInterrupt:
         print("validate: interrupted before anything was measured", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import shutil
@@ -136,8 +137,10 @@ def progress_line(stream: Any) -> suite.Progress:
     width = shutil.get_terminal_size().columns - 1
 
     def show(text: str) -> None:
-        stream.write(f"\r{text[:width].ljust(width)}\r")
-        stream.flush()
+        # A terminal that was closed meanwhile takes nothing, and costs nothing of what was measured.
+        with contextlib.suppress(OSError):
+            stream.write(f"\r{text[:width].ljust(width)}\r")
+            stream.flush()
 
     return show
 
@@ -183,14 +186,31 @@ def finish(
         stored.save(judged, path)
     except OSError as error:
         # A full disk is not to cost what was measured.
-        output = Path(tempfile.mkdtemp(prefix="slipway-validate-"))
-        print(f"validate: {path} cannot be written: {error.strerror}; all is in {output}", file=sys.stderr)
-        path = output / "results.json"
-        stored.save(judged, path)
+        try:
+            elsewhere = Path(tempfile.mkdtemp(prefix="slipway-validate-")) / path.name
+            stored.save(judged, elsewhere)
+        except OSError as more:
+            print(terminal.render(judged))
+            print(
+                f"validate: {path} cannot be written: {error.strerror}; nor elsewhere: {more.strerror}; "
+                "only the text above is left of this run",
+                file=sys.stderr,
+            )
+            return 3
+        print(f"validate: {path} cannot be written: {error.strerror}; all is in {elsewhere.parent}", file=sys.stderr)
+        path, output = elsewhere, elsewhere.parent
     again = f"{path} is whole: python -m validate report {path} --output {output}"
     try:
-        write_reports(judged, output)
-        also(judged, output)
+        text = terminal.render(judged)
+        try:
+            write_reports(judged, output)
+            also(judged, output)
+        except OSError:
+            print(text)
+            raise
+        # Last, because what reads it may be gone.
+        print(text)
+        print(f"report: {output / 'report.html'}")
     except KeyboardInterrupt:
         print(f"validate: interrupted while the reports were written; {again}", file=sys.stderr)
         return 2
@@ -211,14 +231,12 @@ def report(path: Path, output: Path | None) -> int:
 
 
 def write_reports(judged: results.Judged, output: Path) -> None:
-    """Write the reports and print the terminal's."""
+    """Write the reports."""
     stored.write(output / "junit.xml", junit.render(judged))
     stored.write(output / "report.html", html.render(judged))
     stored.write(output / "validate.prom", prometheus.render(judged))
     for name, text in lists.render(judged).items():
         stored.write(output / name, text)
-    print(terminal.render(judged))
-    print(f"report: {output / 'report.html'}")
 
 
 def checks() -> int:
@@ -233,7 +251,9 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     # A run that is told to end reports what it has, like one that is interrupted; in a background shell both are off.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        # Under nohup it is to survive a logout.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         if arguments.verb == "run":
             return run(arguments)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -103,6 +107,65 @@ def test_what_was_measured_is_kept_elsewhere_where_the_disk_is_full(document, tm
     assert command.finish(results.judged(document), tmp_path / "out") == 0
     assert "No space left on device" in capsys.readouterr().err
     assert stored.read(tmp_path / "results.json")["run"] == document["run"]
+
+
+def test_where_every_disk_is_full_the_verdicts_are_said_all_the_same(document, tmp_path, monkeypatch, capsys):
+    def full(*_unused: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "save", full)
+        assert command.finish(results.judged(document), tmp_path / "out") == 3
+    said = capsys.readouterr()
+    assert "gpu001" in said.out and "nor elsewhere: No space left on device" in said.err
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "write_reports", full)
+        assert command.finish(results.judged(document), tmp_path / "out") == 3
+    said = capsys.readouterr()
+    assert "gpu001" in said.out and "a report cannot be written" in said.err
+    assert stored.read(tmp_path / "out/results.json")["run"] == document["run"]
+
+
+def test_who_reads_the_verdicts_may_be_gone_and_every_file_is_written(document, tmp_path, monkeypatch):
+    def gone(_judged: Any) -> str:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    kept: list[Path] = []
+    monkeypatch.setattr("builtins.print", lambda *said, file=None: None if file else gone(said))
+    assert command.finish(results.judged(document), tmp_path, lambda _judged, place: kept.append(place)) == 3
+    assert kept == [tmp_path] and (tmp_path / "failing_nodes.txt").exists()
+
+
+def test_a_terminal_that_is_closed_costs_no_run():
+    class Closed(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def flush(self) -> None:
+            raise OSError(5, "Input/output error")
+
+    command.progress_line(Closed())("3 nodes")
+
+
+@pytest.mark.parametrize(("before", "after"), [(signal.SIG_IGN, signal.SIG_IGN), (signal.SIG_DFL, "interrupts")])
+def test_under_nohup_a_run_outlives_the_login(before, after, capsys):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = [signal.getsignal(number) for number in numbers]
+    try:
+        signal.signal(signal.SIGHUP, before)
+        assert main(["checks"]) == 0 and capsys.readouterr().out
+        found = signal.getsignal(signal.SIGHUP)
+        assert ("interrupts" if found is signal.default_int_handler else found) == after
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        for number, handler in zip(numbers, kept, strict=True):
+            signal.signal(number, handler)
+
+
+def test_a_python_without_what_the_suite_needs_is_not_the_code_of_a_node_that_failed():
+    code = "import runpy, sys; sys.modules['yaml'] = None; runpy.run_module('validate', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 3 and "could not start: " in done.stderr and "yaml" in done.stderr
 
 
 def test_files_of_two_runs_are_whole_and_for_everybody(tmp_path):
