@@ -19,6 +19,13 @@ CHECK = Check(
 )
 
 
+SYSTEM_MOUNTS = "/etc/enroot/mounts.d/10-system.fstab"
+UNMOUNTED = (
+    f"enroot mounts nothing of the system into containers: its own {SYSTEM_MOUNTS} is missing, emptied or edited here",
+    f"ls -l {SYSTEM_MOUNTS}, here and on a good node; scp GOOD:{SYSTEM_MOUNTS} {SYSTEM_MOUNTS}",
+)
+
+
 def observe(node: Node) -> Any:
     """Say which system this is; the step's first record already holds it."""
     return {"release": node.release(), "root": reading.root_mount(node)}
@@ -28,8 +35,10 @@ def judge(observed: Any, context: Context) -> Finding:
     """Another root file system than the node's own."""
     outside, inside = (context.steps[step]["hello"] for step in ("host", "container"))
     # What reads no mounts knows no difference.
+    if observed["root"] == ":" != outside["root"]:
+        return failed("no /proc in the container", "the node's /proc, mounted by enroot", *UNMOUNTED)
     if ":" in (observed["root"], outside["root"]):
-        return errored("no /proc in the container, or none on the node: what is mounted on / is not known")
+        return errored("no /proc on the node: what is mounted on / is not known")
     if observed["root"] == outside["root"]:
         return failed(
             f"{observed['release']} on {observed['root']}, which is the node itself", "the image's own system"

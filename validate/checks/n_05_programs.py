@@ -38,7 +38,7 @@ PACKAGES = {
 ADMINS = ("/usr/sbin", "/sbin")
 # Where a program may lie that PATH does not yield, because users may not execute it.
 PLACES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/slurm/bin")
-CLOSED = "closed"
+CLOSED, BROKEN = "closed", "broken"
 
 
 def observe(node: Node) -> Any:
@@ -48,7 +48,22 @@ def observe(node: Node) -> Any:
         places = [f"{place}/{name}" for place in ADMINS if node.path(f"{place}/{name}").exists()]
         found[name] = node.which(name) or (places or [""])[0]
     closed = {name: shut(node, name) for name, path in found.items() if not path}
-    return {**found, CLOSED: {name: path for name, path in closed.items() if path}}
+    broken = {name: fate(node, found[name]) for name in START if found[name]}
+    return {
+        **found,
+        CLOSED: {name: path for name, path in closed.items() if path},
+        BROKEN: {name: said for name, said in broken.items() if said},
+    }
+
+
+def fate(node: Node, program: str) -> str:
+    """Return what keeps a program from running at all, '' where it runs: it may be cut off, or lack a library."""
+    output = node.run([program, "-version"], 5)
+    # Not every release of squashfs-tools ends with 0 here; 126 and 127 are the loader's and the shell's.
+    if output.code is not None and 0 <= output.code < 126:
+        return ""
+    lines = output.text.strip().splitlines()
+    return lines[-1][:200] if lines else "it hangs" if output.code is None else f"it ended with {output.code}"
 
 
 def shut(node: Node, name: str) -> str:
@@ -77,6 +92,15 @@ def judge(observed: Any, context: Context) -> Finding:
     missing = [name for name in wanted if not observed[name]]
     if missing:
         return failed(f"not found: {', '.join(missing)}", f"on PATH: {', '.join(wanted)}")
+    broken = observed.get(BROKEN) or {}
+    if broken and called:
+        return failed(
+            "; ".join(f"{observed[name]}: {said}" for name, said in broken.items()),
+            "programs that run",
+            f"a program that enroot calls is there and does not run: {', '.join(broken)}",
+            f"ldd {observed[next(iter(broken))]}; apt-get install --reinstall {packages(list(broken))}, or dnf; "
+            "dpkg --verify, or rpm -V, says what else a package lacks",
+        )
     if "enroot" in context.settings["runtimes"]:
         finding = tools(observed, context)
         if finding:

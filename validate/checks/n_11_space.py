@@ -23,9 +23,15 @@ CHECK = Check(
 
 PLACES = ("/", "/tmp", "/run", "/var", "/var/tmp", "/var/log", "/var/spool", "/dev/shm")
 USED = 0.90
+# Where every job writes, an empty file system that is this small is as good as full.
+WRITTEN, LEAST = ("/", "/tmp", "/var/tmp"), 64 * 2**20
 # Where the daemons keep what is theirs unless they are told otherwise.
 SPOOL, DOCKER = "/var/spool/slurmd", "/var/lib/docker"
 BIGGEST = 3
+SMALL = (
+    "/dev/shm was mounted with a small size: NCCL and loaders of data end there with a bus error",
+    "findmnt /dev/shm; mount -o remount,size=50% /dev/shm; correct fstab, or profile.expect in validate_profiles",
+)
 
 
 def daemons(node: Node) -> list[str]:
@@ -86,13 +92,18 @@ def judge(observed: Any, context: Context) -> Finding:
         if seen["size"] and seen["used"] > USED:
             large = f": {', '.join(seen['biggest'])}" if seen.get("biggest") else ""
             problems.append(f"{place} is {seen['used']:.0%} full ({seen['free'] / 2**30:.1f} GiB free{large})")
+        elif seen["size"] and place in WRITTEN and seen["free"] < LEAST:
+            problems.append(f"{place} has {seen['free'] / 2**20:.0f} MiB free")
         elif seen["inodes"] > USED:
             problems.append(f"{place} has used {seen['inodes']:.0%} of its inodes")
     data, minimum = observed["places"].get(observed["data"]), expect.get("space_gib", 20)
     if data and data["free"] < minimum * 2**30:
         problems.append(f"{observed['data']} has {data['free'] / 2**30:.1f} GiB free")
     shared, wanted = observed["places"].get("/dev/shm"), expect.get("shared_memory_gib", 8)
-    if shared and shared["size"] < wanted * 2**30:
-        problems.append(f"/dev/shm holds {shared['size'] / 2**30:.1f} GiB")
+    small = bool(shared) and shared["size"] < wanted * 2**30
+    if shared and small:
+        problems.append(f"/dev/shm holds {shared['size'] / 2**30:.2f} GiB")
     expected = f"below {USED:.0%} everywhere, {minimum} GiB for images, {wanted} GiB of /dev/shm"
+    if small and len(problems) == 1:
+        return failed(problems[0], expected, *SMALL)
     return failed("; ".join(problems), expected) if problems else passed("enough everywhere", expected)

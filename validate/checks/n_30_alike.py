@@ -34,7 +34,7 @@ PARTS = {
     ),
     "account": (
         "account of the run", "the directory of accounts does not answer this node: no job of a user can start",
-        "getent passwd USER; systemctl status sssd; /etc/nsswitch.conf",
+        "getent passwd USER; ls -l /etc/passwd /etc/nsswitch.conf (0644); systemctl status sssd",
     ),
     "lookup": (
         "where names are looked up", "the line hosts: of /etc/nsswitch.conf is another: names are looked up elsewhere",

@@ -145,6 +145,7 @@ GOOD: dict[str, Any] = {
     "N-31": {name: {"number": [major, minor], "mode": mode} for name, (major, minor, mode) in DEVICES.items()},
     "N-32": {"open": {}},
     "N-33": {"LoadState": "loaded", **{name: good[0] for name, (good, _lost) in SETTINGS.items()}},
+    "N-34": {"own": ["10.0.0.1"], "neighbours": {"gpu002": ["10.0.0.2"]}},
     "D-01": {"installed": False},
     "D-02": {"sockets": {"/run/docker.sock": [0o660, 0, 990]}, "programs": {"/usr/bin/docker": 0o755}, "ports": []},
     "A-06": {},

@@ -247,7 +247,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("D-02", {**GOOD["D-02"], "programs": {"/usr/bin/docker": 0o2755}}, FAIL, "2755"),
     ("D-02", {**GOOD["D-02"], "ports": [2375]}, FAIL, "port 2375"),
     ("C-01", {"release": "debian 13", "root": "overlay:/"}, FAIL, "the node itself"),
-    ("C-01", {"release": "debian 12", "root": ":"}, ERROR, "is not known"),
+    ("C-01", {"release": "debian 12", "root": ":"}, FAIL, "no /proc in the container"),
     ("C-02", {"openable": ["nvidia0"], "uuids": None}, FAIL, "missing nvidia1"),
     ("C-03", {"openable": 8, "allocated": "2"}, FAIL, "SLURM_GPUS_ON_NODE=2"),
     ("C-09", {"rw": "EACCES", "ro": "EROFS", "uid": 2001}, FAIL, "EACCES"),
