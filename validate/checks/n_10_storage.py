@@ -31,7 +31,9 @@ def observe(node: Node) -> Any:
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
     for key, path in reading.enroot_paths(node).items():
-        found[key] = {**reading.place_of(path, table), **reading.write(path), "shape": storage.shape(path, node.name)}
+        # One that its shell cannot expand is none: what is written there says nothing.
+        seen = reading.write(path) if path else {"write": ""}
+        found[key] = {**reading.place_of(path, table), **seen, "shape": storage.shape(path, node.name)}
     for key, path in storage.COMMON.items():
         found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
     for line in slurm.plugstack(node)["pyxis"]:
@@ -111,6 +113,15 @@ def unread(places: Mapping[str, Any], configuration: Mapping[str, Any]) -> Findi
     """Return the finding of a configuration that users cannot read; older results do not say all."""
     if not places.keys() >= {*reading.ENROOT_KEYS}:
         return errored("an observation without enroot's four paths")
+    empty = [key for key in reading.ENROOT_KEYS if not places[key]["path"]]
+    if empty:
+        return failed(
+            "; ".join(f"{key} is nothing" for key in empty),
+            "paths",
+            f"enroot expands {', '.join(empty)} to nothing: a quote or bracket that does not end, or a variable that "
+            "is not set",
+            f"grep -nE '{'|'.join(empty)}' {CONFIGURATION} {CONFIGURATION}.d/*.conf; playbooks/site.yml writes it anew",
+        )
     if configuration.get("closed"):
         return failed(
             f"{configuration['closed']} keeps users out",

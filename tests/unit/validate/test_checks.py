@@ -1026,6 +1026,17 @@ def test_enroots_paths_are_expanded_as_enroot_does(tmp_path, monkeypatch):
     assert found["ENROOT_RUNTIME_PATH"] == "/run/enroot"
 
 
+def test_a_path_that_enroots_shell_cannot_expand_is_named_and_nothing_is_written_for_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("ENROOT_DATA_PATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "etc/enroot/enroot.conf", "ENROOT_DATA_PATH /data/$(id -u\n")
+    monkeypatch.setattr(n_10_storage.reading, "write", lambda path: {"write": ""} if path else 1 / 0)
+    found = n_10_storage.observe(Node(root=str(tmp_path)))
+    assert found["ENROOT_DATA_PATH"]["path"] == ""
+    finding = judge("N-10", found)
+    assert finding.status == FAIL and "expands ENROOT_DATA_PATH to nothing" in finding.cause
+
+
 def test_the_mount_of_a_path_is_the_longest_and_the_last():
     table = [
         {"point": point, "type": kind, "options": "rw", "source": "x", "part": "/"}
