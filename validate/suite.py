@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shlex
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from validate import kinds, plan, results, session, slurm, survey
+from validate import causes, diagnosis, kinds, plan, results, session, slurm, survey
 from validate.catalogue import Entry, chosen
 from validate.errors import CannotStart
 from validate.listener import Listener
@@ -70,10 +69,11 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
     if ping["code"] != 0 or " is UP" not in ping["stdout"]:
         said = (ping["stderr"] or ping["stdout"]).strip()[:500] or "nothing within 15 s"
         host = where.submits[0].name
-        # Without munge this host cannot even ask, whatever the controller does.
-        look = f"munge on {host}" if re.search("munge", said, re.IGNORECASE) else "slurmctld on the controller"
+        # What is wrong on this host itself, whatever the controller does.
+        found = diagnosis.of(said, causes.ASKING)
+        look = f"{found.cause}\non {host}: {found.fix}" if found else "systemctl status slurmctld on the controller"
         raise CannotStart(
-            f"Slurm's controller does not answer {host}: {said}\nsystemctl status {look}; nothing was run; "
+            f"Slurm's controller does not answer {host}: {said}\n{look}; nothing was run; "
             "with an inventory, --over ssh looks at the nodes and the controllers without Slurm"
         )
     problem = unanswered(answers["nodes"])

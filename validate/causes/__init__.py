@@ -6,10 +6,11 @@ others are quoted from the upstream issue beside them and were not seen here.
 
 from __future__ import annotations
 
+from validate.causes.asking import ASKING
 from validate.causes.container import CONTAINER
 from validate.causes.drained import DRAINED
 from validate.causes.launch import LAUNCH
 from validate.causes.refused import REFUSED
-from validate.causes.rule import Rule
+from validate.causes.rule import PLUGIN_OPTION, Rule
 
-__all__ = ["CONTAINER", "DRAINED", "LAUNCH", "REFUSED", "Rule"]
+__all__ = ["ASKING", "CONTAINER", "DRAINED", "LAUNCH", "PLUGIN_OPTION", "REFUSED", "Rule"]

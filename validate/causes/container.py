@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validate.causes.rule import NO_PROCESS, NO_QUOTA, OUT_OF_MEMORY, TASK_PROLOG, Rule
+from validate.causes.rule import NO_PROCESS, NO_QUOTA, OUT_OF_MEMORY, PLUGIN_OPTION, TASK_PROLOG, Rule
 
 # The first that matches counts: causes before what follows from them.
 CONTAINER = (
@@ -104,6 +104,35 @@ CONTAINER = (
         "the registry, or a proxy before it, has a fault of its own: HTTP {0}",
         "curl -I the registry from this node; look at the registry's log; a .sqsh file needs none",
     ),
+    # Recorded from curl 7.88: a name that is none, a proxy that refuses, plain HTTP, and a quote that does not end.
+    Rule(
+        r"Could not resolve proxy: (\S+)",
+        "this node is told to use a proxy whose name is not found: {0}",
+        "as a job: env | grep -i proxy; /etc/environment, /etc/profile.d, enroot's environ.d, ~/.curlrc",
+    ),
+    Rule(
+        r"CONNECT tunnel failed, response (\d+)|Received HTTP code (\d+) from proxy",
+        "the proxy of this node refuses the way to the registry: HTTP {0}",
+        "as a job: env | grep -i proxy; the site's registries belong into no_proxy; 407: the proxy wants an account",
+    ),
+    Rule(
+        r"curl: \(35\)[^\n]*wrong version number",
+        "the registry, or a proxy before it, speaks no TLS on this port",
+        "its right port; or ENROOT_ALLOW_HTTP yes in enroot.conf, where the site's registry is to be asked without TLS",
+    ),
+    Rule(
+        r"\.netrc parser error",
+        "enroot's file of credentials cannot be read: a quote that does not end, or a line of another form",
+        "~/.config/enroot/.credentials of the account: machine REGISTRY login USER password TOKEN, a line for each",
+        "user",
+    ),
+    # Words of enroot's docker.sh.
+    Rule(
+        r"Could not parse digest information from (\S+)",
+        "the registry has this image for no architecture of this node, or in a form that enroot does not read: {0}",
+        "uname -m; docker manifest inspect IMAGE: choose a tag with this architecture (validate_image)",
+        "user",
+    ),
     Rule(
         r"curl: \(60\)|SSL certificate problem: ([^\n]+)",
         "this node does not trust the registry's certificate: {0}",
@@ -201,6 +230,7 @@ CONTAINER = (
         "choose an image with a shell and python3 for this architecture (validate_image)",
         "user",
     ),
+    PLUGIN_OPTION,
     Rule(
         r"Plugin initialization failed|plugin_load_from_file: .*|Plug-in initialization failed",
         "this node's slurmd cannot load Slurm's plugin stack, or has not read it since it changed",

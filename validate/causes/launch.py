@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validate.causes.rule import NO_PROCESS, NO_QUOTA, OUT_OF_MEMORY, TASK_PROLOG, Rule
+from validate.causes.rule import NO_PROCESS, NO_QUOTA, OUT_OF_MEMORY, PLUGIN_OPTION, TASK_PROLOG, Rule
 
 # The first that matches counts.
 LAUNCH = (
@@ -77,6 +77,7 @@ LAUNCH = (
         "python3 of the node is damaged or too old",
         "python3 --version (3.9 or later), python3 -c 'import json, zlib'; reinstall the packages of python3",
     ),
+    PLUGIN_OPTION,
     # Pyxis's plugin is loaded with words of spank; these are Slurm's own.
     Rule(
         r"[Cc](?:annot|ouldn't) (?:find|create|load) [^\n]*(?:plugin|context)[^\n]* for (\w+/\w+)|"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validate.causes.rule import Rule
+from validate.causes.rule import PLUGIN_OPTION, Rule
 
 # The first that matches counts.
 REFUSED = (
@@ -93,6 +93,7 @@ REFUSED = (
         "on the controller: getent passwd of the account, by name and by number; systemctl status sssd, or the name "
         "service that is used",
     ),
+    PLUGIN_OPTION,
     Rule(
         r"unrecognized option|plugin stack|Incompatible Slurm plugin|Plug-in initialization",
         "Slurm's commands do not work on the submit host",

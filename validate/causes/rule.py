@@ -37,6 +37,12 @@ NO_PROCESS = Rule(
     "slurmd -p TasksMax,TasksCurrent,LimitNPROC; sysctl kernel.pid_max kernel.threads-max; "
     "/etc/security/limits.d",
 )
+# Words of pyxis's config.c: the plugin does not start, and neither does any job.
+PLUGIN_OPTION = Rule(
+    r"pyxis: (unknown configuration option: \S+|\w+: invalid value: \S+)",
+    "the line of plugstack.conf that registers pyxis has an argument that this pyxis does not know: {0}",
+    "correct that line, or pyxis_arguments of the inventory and playbooks/site.yml; a newer pyxis may know it",
+)
 # The C library's words for EDQUOT.
 NO_QUOTA = Rule(
     r"Disk quota exceeded",

@@ -24,7 +24,14 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """One controller is UP."""
+    # Only the control node has them.
+    from validate import causes, diagnosis  # noqa: PLC0415 - see above
+
     said = observed["stdout"].strip() or observed["stderr"].strip() or "nothing within 8 s"
     if observed["code"] == 0 and " is UP" in said:
         return passed(said.splitlines()[0])
+    # What is wrong on this host itself; the ping of a controller that is down says only that.
+    found = diagnosis.of("\n".join((observed["stderr"], observed["stdout"])), causes.ASKING)
+    if found:
+        return failed(found.line, "a controller that is UP", found.cause, found.fix, found.who)
     return failed(said, "a controller that is UP")

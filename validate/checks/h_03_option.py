@@ -32,12 +32,18 @@ def observe(node: Node) -> Any:
 
 def judge(observed: Any, context: Context) -> Finding:
     """All three offer it."""
+    # Only the control node has them.
+    from validate import causes, diagnosis  # noqa: PLC0415 - see above
+
     if "pyxis" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name pyxis")
     lacking = [command for command in COMMANDS if not observed[command]["knows"]]
     if not lacking:
         return passed("all three list it")
     said = next((observed[command]["said"].strip() for command in lacking if observed[command]["said"].strip()), "")
+    found = diagnosis.of(said, (causes.PLUGIN_OPTION,))
+    if found:
+        return failed(found.line, "--container-image in the help of all three", found.cause, found.fix)
     line = next((line for line in said.splitlines() if "error" in line), said)
     said = f"not known to {', '.join(lacking)}{': ' if line else ''}{line}"
     return failed(said, "--container-image in the help of all three")

@@ -233,6 +233,11 @@ def test_a_limit_of_the_account_is_no_fault_of_a_node(said, words):
         ("[ERROR] URL https://nvcr.io/v2/x/manifests/1 returned error code: 403 Forbidden", "refuses it this image"),
         ("[ERROR] URL https://nvcr.io/v2/ returned error code: 502 Bad Gateway", "HTTP 502"),
         ("curl: (60) SSL certificate problem: self-signed certificate in certificate chain", "does not trust"),
+        ("curl: (5) Could not resolve proxy: nosuch.invalid", "whose name is not found: nosuch.invalid"),
+        ("curl: (56) CONNECT tunnel failed, response 407", "the proxy of this node refuses the way"),
+        ("curl: (35) OpenSSL/3.0.19: error:0A00010B:SSL routines::wrong version number", "speaks no TLS"),
+        ("curl: (26) .netrc parser error", "file of credentials"),
+        ("[ERROR] Could not parse digest information from https://x/v2/y/manifests/1", "no architecture of this node"),
         ("curl: (28) Connection timed out after 30001 milliseconds", "packets are lost"),
         ("slurmstepd: error: Detected 1 oom_kill event in StepId=9.0.", "memory was used up"),
     ],
@@ -262,11 +267,44 @@ def test_what_import_and_unpacking_say_has_causes_of_its_own(said, words):
     assert words in found.cause
 
 
+# Words of pyxis's config.c, and of Slurm's around them.
+@pytest.mark.parametrize("rules", [causes.ASKING, causes.CONTAINER, causes.LAUNCH, causes.REFUSED])
+def test_an_argument_that_pyxis_does_not_know_is_named_before_the_plugin_that_does_not_load(rules):
+    said = (
+        "srun: error: pyxis: unknown configuration option: runtime_pat=/x\nsrun: error: Plug-in initialization failed"
+    )
+    found = diagnosis.of(said, rules)
+    assert found is not None and "does not know: unknown configuration option: runtime_pat=/x" in found.cause
+
+
+# Words of Slurm's sources, and of munge's library; sites print the third.
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "scontrol: error: s_p_parse_file: cannot stat file /gone/slurm.conf: Permission denied, retrying in 1sec",
+            "to read /gone/slurm.conf, which is not there",
+        ),
+        ("scontrol: error: Parsing error at unrecognized key: Foo", "does not understand: Foo"),
+        (
+            "sinfo: error: fetch_config: DNS SRV lookup failed\nsinfo: error: _establish_config_source: failed",
+            "knows no controller from which to fetch it",
+        ),
+        ('scontrol: error: Munge encode failed: Failed to access "/run/munge/munge.socket.2"', "munge does not run"),
+        ("slurm_load_ctl_conf error: Protocol authentication error", "another munge key"),
+        ("Slurmctld(primary) at head is DOWN", None),
+    ],
+)
+def test_what_keeps_a_host_from_asking_is_told_from_a_controller_that_is_down(said, words):
+    found = diagnosis.of(said, causes.ASKING)
+    assert (found and words in found.cause) if words else found is None
+
+
 def test_the_fixes_of_drained_nodes_can_be_filled_in():
     assert all(rule.fix.format(name="n1") for rule in causes.DRAINED)
 
 
-@pytest.mark.parametrize("rules", [causes.CONTAINER, causes.LAUNCH, causes.REFUSED, causes.DRAINED])
+@pytest.mark.parametrize("rules", [causes.ASKING, causes.CONTAINER, causes.LAUNCH, causes.REFUSED, causes.DRAINED])
 def test_no_rule_matches_what_a_good_start_prints(rules):
     good = "pyxis: importing docker image: head:5000/x:1\npyxis: imported docker image: head:5000/x:1\n"
     assert diagnosis.of(good, rules) is None

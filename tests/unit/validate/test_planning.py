@@ -478,7 +478,7 @@ def test_no_check_explains_itself_in_a_circle():
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("slurm_ping: error: Munge encode failed: Failed to access", "systemctl status munge on login1"),
+        ("slurm_ping: error: Munge encode failed: Failed to access", "on login1: systemctl status munge"),
         ("Slurmctld(primary) at head is DOWN", "systemctl status slurmctld on the controller"),
     ],
 )
