@@ -145,7 +145,7 @@ GOOD: dict[str, Any] = {
     "N-31": {name: {"number": [major, minor], "mode": mode} for name, (major, minor, mode) in DEVICES.items()},
     "N-32": {"open": {}},
     "N-33": {"LoadState": "loaded", **{name: good[0] for name, (good, _lost) in SETTINGS.items()}},
-    "N-34": {"own": ["10.0.0.1"], "neighbours": {"gpu002": ["10.0.0.2"]}},
+    "N-34": {"name": "gpu001", "own": ["10.0.0.1", "172.17.0.1"], "neighbours": {"gpu002": ["10.0.0.2"]}},
     "D-01": {"installed": False},
     "D-02": {"sockets": {"/run/docker.sock": [0o660, 0, 990]}, "programs": {"/usr/bin/docker": 0o755}, "ports": []},
     "A-06": {},
@@ -197,6 +197,10 @@ def host(name: str, checks: list[str]) -> dict[str, Any]:
             observed["SLURMD_NODENAME"] = name
         if check == "M-11":
             observed.update(node=name, address=name)
+        if check == "N-34" and name[-3:].isdigit():
+            at = int(name[-3:])
+            beside = {f"gpu{number:03}": [f"10.0.0.{number}"] for number in (at - 1, at + 1)}
+            observed.update(name=name, own=[f"10.0.0.{at}", "172.17.0.1"], neighbours=beside)
         if observed is not None:
             step = entries[check].check.step
             records[check] = {"check": check, "step": step, "seconds": 0.1, "received": NOW, "observed": observed}

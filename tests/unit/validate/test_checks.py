@@ -71,8 +71,8 @@ def judge(check: str, observed: Any, kind: str = "simulated", **more: Any) -> Fi
     steps = {step: {"hello": dict(HELLO), "received": NOW} for step in ("host", "container", "one_gpu", "after")}
     others = {**GOOD, **more.pop("others", {})}
     context = Context(
-        node="gpu001", profile=kinds.load()[kind], slurm={"gpus": more.pop("gpus", 8)}, steps=steps, others=others,
-        fleet=Fleet(more.pop("fleet", {})), settings={**SETTINGS, **more.pop("settings", {})},
+        node=more.pop("node", "gpu001"), profile=kinds.load()[kind], slurm={"gpus": more.pop("gpus", 8)}, steps=steps,
+        others=others, fleet=Fleet(more.pop("fleet", {})), settings={**SETTINGS, **more.pop("settings", {})},
         cluster={"version": "24.11.5", **more.pop("cluster", {})}, received=NOW,
     )  # fmt: skip
     assert not more
