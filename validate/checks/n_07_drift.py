@@ -52,7 +52,7 @@ HASHED = re.compile(r"\w+ 0?[0-7]{4}")
 # Both leave an edited file of the configuration alone unless they are told otherwise, or it is not there.
 ANEW = {
     "dpkg": "apt-get install --reinstall -o Dpkg::Options::=--force-confask,confnew,confmiss {package}",
-    "rpm": "rm -f {name}; dnf reinstall {package}",
+    "rpm": "mv {name} /root; dnf reinstall {package}",
 }
 # Of the system's own directories these are the stack's; other files there may belong to one node's hardware.
 SYSTEM = ("/etc/tmpfiles.d/", "/etc/sysctl.d/", "/etc/modules-load.d/", "/etc/security/limits.d/")
