@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from validate.causes.rule import PLUGIN_OPTION, Rule
 
+OTHER_KEY = (
+    "slurmctld refuses who asks, or this host its answer: they have another munge key (slurm.key), or another time",
+    "date on both hosts; sha256sum /etc/munge/munge.key, or /etc/slurm/slurm.key, as root; systemctl restart munge",
+)
+
 # The first that matches counts. Words of Slurm's parse_config.c, read_config.c and fetch_config.c; not recorded.
 ASKING = (
     PLUGIN_OPTION,
@@ -24,14 +29,12 @@ ASKING = (
         "ls -ld /etc/slurm /run/slurm/conf; systemctl status sackd slurmd: they fetch it, with --conf-server; else the "
         "DNS record _slurmctld._tcp, or the site's slurm.conf",
     ),
+    # munge runs here, and says so of what another munge made.
+    Rule(r"Munge decode failed: (?:Invalid|Expired|Rewound|Replayed) credential", *OTHER_KEY),
     Rule(
         r"(?i)munge",
         "munge does not run on this host, or users do not reach it: no command of Slurm works without it",
         "systemctl status munge; ls -ld /run/munge (munge's, 0755); systemctl restart munge",
     ),
-    Rule(
-        r"Protocol authentication error|Zero Bytes were transmitted or received",
-        "slurmctld refuses who asks: this host has another munge key (slurm.key), or another time",
-        "date on both hosts; sha256sum /etc/munge/munge.key, or /etc/slurm/slurm.key, as root; systemctl restart munge",
-    ),
+    Rule(r"Protocol authentication error|Zero Bytes were transmitted or received", *OTHER_KEY),
 )

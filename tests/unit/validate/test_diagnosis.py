@@ -292,6 +292,7 @@ def test_an_argument_that_pyxis_does_not_know_is_named_before_the_plugin_that_do
         ),
         ('scontrol: error: Munge encode failed: Failed to access "/run/munge/munge.socket.2"', "munge does not run"),
         ("slurm_load_ctl_conf error: Protocol authentication error", "another munge key"),
+        ("error: Munge decode failed: Rewound credential\nerror: Protocol authentication error", "or another time"),
         ("Slurmctld(primary) at head is DOWN", None),
     ],
 )
