@@ -68,7 +68,7 @@ class Finding:
     """What a check's criterion says of one observation; cause, fix and who replace the check's own.
 
     ``peers`` are the nodes of which one differs from the others and it cannot be told which: ``undecided``.
-    ``about`` are the files that differ, where the finding is of such.
+    ``about`` are the files that differ, or of a submit host's check the nodes on which it failed.
     """
 
     status: str

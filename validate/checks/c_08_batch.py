@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -76,10 +77,12 @@ def judge(observed: Any, context: Context) -> Finding:
         return errored("not tried: no node had answered")
     # Results stored before the nodes were named have one run.
     runs = observed.get("runs", [observed])
-    bad = [f"{run.get('node', 'the node')}: {said}" for run in runs if (said := fault(run))]
+    bad = [(run.get("node", ""), said) for run in runs if (said := fault(run))]
     if bad:
         more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
-        return failed("; ".join(bad[:3]) + more, "a script that runs in its image")
+        said = "; ".join(f"{name or 'the node'}: {said}" for name, said in bad[:3])
+        finding = failed(said + more, "a script that runs in its image")
+        return dataclasses.replace(finding, about=tuple(name for name, _said in bad))
     unproven = [f"{run.get('node', 'the node')}: {said}" for run in runs if (said := doubt(run))]
     if unproven:
         return errored(f"{'; '.join(unproven[:3])}, {len(unproven)} of {len(runs)}")

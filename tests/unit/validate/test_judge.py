@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from validate import drain, kinds, results, stored
+from validate import blocking, drain, kinds, results, stored
 from validate.catalogue import load
 from validate.errors import CannotStart
 from validate.model import ACCEPTED, BLOCKED, ERROR, FAIL, NO_RESULT, PASS, SKIP, WARN, Verdict, failed, warned, worst
@@ -186,6 +186,47 @@ def test_a_batch_script_that_fails_on_a_node_is_explained_by_what_that_nodes_fai
     document["hosts"]["login1"]["checks"]["C-08"]["observed"]["runs"][0]["code"] = 1
     assert verdict(document, "gpu001", "N-06").by == "N-31"
     assert verdict(document, "login1", "C-08").by == "N-31"
+
+
+def test_a_batch_script_that_failed_is_explained_by_no_other_node(document, verdict):
+    document["hosts"].pop("gpu003")
+    document["hosts"]["login1"]["checks"]["C-08"]["observed"]["runs"][0]["code"] = 1
+    assert verdict(document, "login1", "C-08").status == FAIL
+    document["hosts"]["gpu001"]["checks"]["L-04"]["observed"] = {"state": "DRAINED", "reason": "batch job failed"}
+    assert verdict(document, "login1", "C-08").by == "L-04"
+    run = {"node": "gpu002", "known": True, "code": 1, "stdout": "", "stderr": ""}
+    document["hosts"]["login1"]["checks"]["C-08"]["observed"]["runs"].append(run)
+    assert verdict(document, "login1", "C-08").status == FAIL
+
+
+def explained(document: dict[str, Any], failing: dict[str, str]) -> dict[str, str]:
+    """Return by what each of these checks of one node is blocked, in this order: check -> its cause."""
+    node = document["roster"][1]
+    cells = {name: Verdict(node["name"], name, FAIL, "x", "y", cause, "mend it") for name, cause in failing.items()}
+    found = blocking.of_hosts([node], document["hosts"], {node["name"]: cells}, load(), stopped=False)
+    return {cell.check: cell.by for cell in found}
+
+
+def test_of_one_cause_and_fix_one_failure_stays_that_nothing_explains(document):
+    # N-13 follows from N-04, and N-25 from N-29.
+    assert explained(document, {"N-13": "a", "N-21": "a", "N-24": "a", "N-04": "b"}) == {
+        "N-13": "N-04", "N-21": "", "N-24": "N-21", "N-04": "",
+    }  # fmt: skip
+    assert explained(document, {"N-13": "a", "N-25": "b", "N-04": "b", "N-29": "a"}) == {
+        "N-13": "N-04", "N-25": "N-29", "N-04": "", "N-29": "",
+    }  # fmt: skip
+    assert explained(document, {"N-21": "b", "N-13": "a", "N-04": "b"}) == {"N-21": "", "N-13": "N-21", "N-04": "N-21"}
+
+
+def test_what_a_killed_probe_never_came_to_is_blocked_by_what_explains_where_it_was(document):
+    host = document["hosts"]["gpu001"]
+    del host["steps"]["container"]["bye"]
+    host["checks"]["N-33"]["observed"]["PrivateDevices"] = "yes"
+    for check in [check for check, record in host["checks"].items() if record["step"] == "container"]:
+        del host["checks"][check]
+    cells = {cell.check: cell for cell in results.judged(document).of("gpu001") if cell.status not in ACCEPTED}
+    assert {cell.by for cell in cells.values() if cell.status == BLOCKED} == {"N-33"} and "C-09" in cells
+    assert [check for check, cell in cells.items() if cell.status != BLOCKED] == ["N-33"]
 
 
 def test_the_first_failure_blocks_what_follows_from_it(document):
