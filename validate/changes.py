@@ -6,6 +6,7 @@ After maintenance this is the first question, and where two nodes differ it tell
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,10 +116,15 @@ def named(verdicts: Sequence[Verdict], changed: Mapping[str, Mapping[str, Any]])
 
 def _others(verdict: Verdict, passing: Sequence[str], changed: Mapping[str, Mapping[str, Any]]) -> str:
     """Return that most nodes changed in what one has otherwise, which had it before: '' where they did not."""
-    # Of the name with which a verdict of a comparison begins.
-    name = verdict.observed.partition(" ")[0].rstrip(":,;")
+    # What a verdict of a comparison begins with: a sentence before a colon, or a word. A path or the name of a package
+    # may be the beginning of another one.
+    sentence = re.match(r"[^:;,]+(?=: )", verdict.observed)
+    name = sentence.group() if sentence else verdict.observed.partition(" ")[0].rstrip(":,;")
+    alone = re.compile(rf"(?<![\w.+/-]){re.escape(name)}(?![\w.+/-])")
     others = [
-        node for node in passing if name and name in changed.get(node, {}).get("checks", {}).get(verdict.check, "")
+        node
+        for node in passing
+        if name and alone.search(changed.get(node, {}).get("checks", {}).get(verdict.check, ""))
     ]
     if not others or len(others) * 2 <= len(passing):
         return ""

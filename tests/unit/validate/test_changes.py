@@ -6,10 +6,12 @@ import copy
 import json
 import time
 
+import pytest
+
 from tests.unit.validate.conftest import NOW, cluster
 from validate import catalogue, changes, history, results
 from validate.command import remembering
-from validate.model import FAIL, WARN
+from validate.model import FAIL, PASS, WARN, Verdict
 from validate.report import html, terminal
 
 CONF = "/etc/enroot/enroot.conf"
@@ -70,6 +72,23 @@ def test_where_most_nodes_changed_in_something_else_one_that_was_edited_is_accus
         changed = {node: {"checks": {"N-07": "/etc/enroot/other"}} for node in others}
         cells = changes.named(judged.verdicts, changed)
         assert not [cell for cell in cells if "others are wrong" in cell.cause]
+
+
+@pytest.mark.parametrize(
+    ("check", "observed", "changed", "hinted"),
+    [
+        ("N-07", f"{CONF} 0123 0644", f"{CONF}: before 0123 0644, gpu002 4567 0644", True),
+        ("N-07", f"{CONF} 0123 0644", f"{CONF}.d/site.conf: before 0123 0644, gpu002 missing", False),
+        ("N-06", "enroot 4.1.1", "enroot+caps: before 4.1.1, gpu002 4.1.2", False),
+        ("N-22", "as 100", "class: before 1, nas02 2", False),
+        ("N-30", "names that resolve: none", "names that resolve: before none, gpu002 its own name", True),
+        ("N-30", "names that resolve: none", "where names are looked up: before files, gpu002 files dns", False),
+    ],
+)
+def test_a_name_that_only_begins_like_another_is_not_that_one(check, observed, changed, hinted):
+    cells = [Verdict("gpu001", check, FAIL, observed, cause="x"), *(Verdict(f"gpu00{n}", check, PASS) for n in (2, 3))]
+    since = {f"gpu00{n}": {"checks": {check: changed}} for n in (2, 3)}
+    assert ("others are wrong" in changes.named(cells, since)[0].cause) == hinted
 
 
 def test_where_both_were_changed_alike_nothing_is_said(tmp_path):
