@@ -35,10 +35,15 @@ def load(output: Path) -> dict[str, list[dict[str, Any]]]:
         except (OSError, ValueError):
             continue
         for node, entry in content.items() if isinstance(content, dict) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("rates"), dict):
+            if isinstance(entry, dict) and _numbers(entry.get("rates")):
                 past = found.setdefault(node, [])
                 past += [entry] if len(past) < stragglers.KEPT else []
     return found
+
+
+def _numbers(rates: Any) -> bool:
+    """Return whether these are rates: a text among them would end a run that has measured for hours."""
+    return isinstance(rates, dict) and all(isinstance(value, (int, float)) for value in rates.values())
 
 
 def entry(judged: Judged) -> dict[str, dict[str, Any]]:

@@ -84,3 +84,12 @@ def test_a_text_in_the_place_of_a_number_is_no_rate():
     host = cluster(1)["hosts"]["gpu001"]
     host["checks"]["P-01"] = {"observed": {"tflops": "x"}}
     assert "GEMM (TFLOP/s)" not in stragglers.rates(host)
+
+
+@pytest.mark.parametrize("rate", [None, "2000", [2000.0]])
+def test_a_rate_of_a_damaged_file_counts_for_nothing(tmp_path: Path, rate):
+    stored = {"gpu001": {"run": "x", "rates": {"image read (MB/s)": rate}, "odd": False}}
+    (tmp_path / history.DIRECTORY).mkdir()
+    (tmp_path / history.DIRECTORY / "1-x.json").write_text(json.dumps(stored))
+    document = {**cluster(3), "history": history.load(tmp_path)}
+    assert status(document, "gpu001", "P-09") == SKIP
