@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from validate import blocking, diagnosis, kinds, reachability
@@ -129,13 +130,35 @@ def _found(entry: Entry, record: Mapping[str, Any], context: Context) -> Finding
         cause = "the check's command hangs on this node" if record.get("timeout") else "the check itself broke"
         return Finding(ERROR, str(record.get("error") or "an empty record"), "an observation", cause)
     try:
-        return entry.judge(record["observed"], context)
+        return _of_sound(entry, record["observed"], context)
     except Exception as error:  # noqa: BLE001 - one criterion must not cost the verdicts of all hosts
         return Finding(
             ERROR, f"an observation that cannot be judged ({type(error).__name__}: {error})", "one of the known form",
             "the probe's record is damaged, or a program prints another form",
             "keep the results file: it is a bug of ours",
         )  # fmt: skip
+
+
+def _of_sound(entry: Entry, observed: Any, context: Context) -> Finding:
+    """Return a finding beside the other nodes; one whose record is damaged does not count where that breaks it."""
+    try:
+        return entry.judge(observed, context)
+    except Exception:
+        fleet = context.fleet
+        if not isinstance(fleet, Fleet) or len(fleet) < 2:
+            raise
+        if fleet.sound is None:
+            fleet.sound = Fleet({node: seen for node, seen in fleet.items() if _judged_alone(entry, seen, context)})
+        return entry.judge(observed, replace(context, fleet=fleet.sound))
+
+
+def _judged_alone(entry: Entry, observed: Any, context: Context) -> bool:
+    """Return whether an observation has a form that can be judged."""
+    try:
+        entry.judge(observed, replace(context, fleet=Fleet({context.node: observed})))
+    except Exception:  # noqa: BLE001 - of whatever kind
+        return False
+    return True
 
 
 def _absent(check: Check, host: Mapping[str, Any], context: Context) -> Finding:

@@ -173,6 +173,8 @@ class Fleet(dict[str, Any]):
         super().__init__(*values)
         self.answers: dict[Any, tuple[dict[str, Opinion], int]] = {}
         self.totals: dict[Any, Any] = {}
+        # Those that have the form of an observation, where one of them has not.
+        self.sound: Fleet | None = None
 
 
 @dataclass(frozen=True)

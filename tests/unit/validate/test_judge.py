@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.validate.conftest import GOOD
 from validate import blocking, drain, kinds, results, stored
 from validate.catalogue import load
 from validate.errors import CannotStart
@@ -132,6 +133,22 @@ def test_a_broken_observation_is_never_accepted(small, verdict, check, record):
         assert "validate_runtimes does not name" in cell.observed
     else:
         assert cell.status not in ACCEPTED, cell
+
+
+@pytest.mark.parametrize(
+    ("check", "damaged"),
+    [
+        ("L-01", {"names": [], "jobs": ["7"], "docker": None}),
+        ("N-22", {**GOOD["N-22"], "nproc": "x"}),
+        ("N-34", "garbage"),
+        ("N-34", {"own": ["10.0.0.1"], "neighbours": None}),
+        ("P-07", {**GOOD["P-07"], "rate": "x"}),
+    ],
+)
+def test_a_damaged_record_costs_no_other_node(document, check, damaged):
+    document["hosts"]["gpu002"]["checks"][check]["observed"] = damaged
+    nodes = results.judged(document).nodes
+    assert {node for node, status in nodes.items() if status not in ACCEPTED} == {"gpu002"}
 
 
 @pytest.mark.parametrize("check", MEASURED)
