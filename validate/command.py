@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +33,10 @@ from validate.errors import CannotStart
 from validate.report import html, junit, lists, prometheus, terminal
 
 OUTPUT = ".validate"
+DEFECT = (
+    "validate: a defect of this suite ended it, which says nothing of any node; what was measured is in results.json "
+    "of the output directory, if it came so far: report it with the text above"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -156,7 +161,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise CannotStart("--over ssh neither drains nor resumes: it starts no job, and Slurm is not asked")
         settings.require_reachable(site, (*site.compute, *site.controller) if site else ())
         make_output(arguments.output)
-        return finish(results.judged(direct.run(site, chosen, limit, progress_line(sys.stderr))), arguments.output)
+        document = direct.run(site, chosen, limit, progress_line(sys.stderr))
+        return finish(judged(document, arguments.output), arguments.output)
     settings.require_reachable(site, site.login if site else ())
     prepared = suite.prepare(suite.target(site, chosen), chosen, limit)
     if arguments.dry_run:
@@ -174,7 +180,15 @@ def run(arguments: argparse.Namespace) -> int:
 def remembering(document: dict[str, Any], output: Path) -> results.Judged:
     """Return a run judged beside the earlier ones of its output directory; to be finished with ``history.save``."""
     accepted = changes.differing(document, history.accepted(output))
-    return results.judged({**document, "history": history.load(output), "accepted": accepted})
+    return judged({**document, "history": history.load(output), "accepted": accepted}, output)
+
+
+def judged(document: dict[str, Any], output: Path) -> results.Judged:
+    """Return a run with its verdicts; what was measured is stored before, so that no defect of a judgement costs it."""
+    # Where it cannot be written, ``finish`` says so.
+    with contextlib.suppress(OSError):
+        stored.write(output / "results.json", stored.text(document))
+    return results.judged(document)
 
 
 def finish(
@@ -268,4 +282,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return 3
     except KeyboardInterrupt:
         print("validate: interrupted, and nothing was stored; no job is left", file=sys.stderr)
+        return 3
+    except Exception:  # noqa: BLE001 - Python would end with 1, which says that a node failed
+        traceback.print_exc()
+        print(DEFECT, file=sys.stderr)
         return 3

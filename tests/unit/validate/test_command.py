@@ -218,3 +218,13 @@ def test_an_error_of_the_system_is_told_in_words(monkeypatch, capsys):
     assert "could not start: [Errno 2] No such file or directory: 'ssh'" in capsys.readouterr().err
     with pytest.raises(CannotStart):
         command.make_output(Path("/dev/null/x"))
+
+
+def test_a_defect_of_the_judgement_costs_nothing_that_was_measured(document, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "inputs", lambda _arguments: (None, None))
+    monkeypatch.setattr(command.settings, "require_reachable", lambda *_words: None)
+    monkeypatch.setattr(command.direct, "run", lambda *_words: document)
+    monkeypatch.setattr(command.results, "judged", lambda _document: 1 / 0)
+    assert command.main(["run", "--over", "ssh", "--output", str(tmp_path)]) == 3
+    assert "says nothing of any node" in capsys.readouterr().err
+    assert stored.read(tmp_path / "results.json")["hosts"] == document["hosts"]
