@@ -17,7 +17,8 @@ CHECK = Check(
     cause="the directory of Slurm's PMIx server is not bound into the container, so that each is rank 0 of 1; or the "
     "image's MPI is of another ABI: libmpi.so.40 not found",
     fix="apptainer exec -B the directory of SlurmdSpoolDir; an image with the ABI of the site's MPI (MPICH)",
-    after=("A-06", "A-02", "H-06"),
+    after=("A-06", "A-02", "H-06", "M-02"),
+    beside=("M-02",),
     seconds=140,
 )
 
@@ -56,6 +57,10 @@ def judge(observed: Any, context: Context) -> Finding:
     if not observed["fault"] and observed["count"] == observed["each"]:
         return passed(f"{said}, {size} in all")
     short = observed.get("short") or []
+    group = context.others.get("M-02") or {}
+    # Apptainer has nothing to do with it where a step of another runtime does not begin over all of them either.
+    if not observed["count"] and len(short) == observed["nodes"] and group.get("well") is False and not group["tasks"]:
+        return skipped("no step over the whole group begins: M-02 says which nodes do not reach each other")
     if observed["count"] == observed["each"] and short and context.node not in short:
         return passed(f"{said}; the group of {observed['nodes']} is not well: tasks are missing on {', '.join(short)}")
     return failed(f"{said}; {observed['fault']} {observed['said'].strip()[-300:]}".strip(), f"{size} ranks")

@@ -1649,3 +1649,14 @@ def test_a_closed_dev_null_breaks_no_observation(monkeypatch):
 def test_who_drained_a_node_and_when_is_no_part_of_the_reason(more):
     observed = {"state": "IDLE+DRAIN", "reason": f"Epilog error [root@2026-11-20T03:00:00]{more}"}
     assert judge("L-04", observed).observed == "IDLE+DRAIN: Epilog error"
+
+
+@pytest.mark.parametrize(
+    ("group", "status"),
+    [({"well": False, "tasks": []}, SKIP), ({"well": True, "tasks": []}, FAIL), (None, FAIL)],
+)
+def test_a_group_that_does_not_start_with_another_runtime_either_says_nothing_of_apptainer(group, status):
+    silent = {"nodes": 2, "each": 16, "fault": "ranks unknown of 0 tasks", "said": "", "short": ["a", "b"], "count": 0}
+    more = {"others": {"M-02": group}, "settings": {"runtimes": ["apptainer"]}}
+    assert judge("M-03", silent, **more).status == status
+    assert judge("M-03", {**silent, "count": 3}, **more).status == FAIL
