@@ -138,11 +138,13 @@ def passed(observed: str, expected: str = "") -> Finding:
     return Finding(PASS, observed, expected)
 
 
-def failed(observed: str, expected: str, cause: str = "", fix: str = "", who: str = "") -> Finding:
+def failed(
+    observed: str, expected: str, cause: str = "", fix: str = "", who: str = "", about: tuple[str, ...] = ()
+) -> Finding:
     """Return that the claim is refuted: evidence and expectation are required."""
     if not observed or not expected:
         raise ValueError("a FAIL needs what was observed and what was expected")
-    return Finding(FAIL, observed, expected, cause, fix, who)
+    return Finding(FAIL, observed, expected, cause, fix, who, about=about)
 
 
 def warned(observed: str, expected: str, cause: str = "", fix: str = "", who: str = "") -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -81,8 +80,7 @@ def judge(observed: Any, context: Context) -> Finding:
     if bad:
         more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
         said = "; ".join(f"{name or 'the node'}: {said}" for name, said in bad[:3])
-        finding = failed(said + more, "a script that runs in its image")
-        return dataclasses.replace(finding, about=tuple(name for name, _said in bad))
+        return failed(said + more, "a script that runs in its image", about=tuple(name for name, _said in bad))
     unproven = [f"{run.get('node', 'the node')}: {said}" for run in runs if (said := doubt(run))]
     if unproven:
         return errored(f"{'; '.join(unproven[:3])}, {len(unproven)} of {len(runs)}")

@@ -92,15 +92,6 @@ def judge(observed: Any, context: Context) -> Finding:
     missing = [name for name in wanted if not observed[name]]
     if missing:
         return failed(f"not found: {', '.join(missing)}", f"on PATH: {', '.join(wanted)}")
-    broken = observed.get(BROKEN) or {}
-    if broken and called:
-        return failed(
-            "; ".join(f"{observed[name]}: {said}" for name, said in broken.items()),
-            "programs that run",
-            f"a program that enroot calls is there and does not run: {', '.join(broken)}",
-            f"ldd {observed[next(iter(broken))]}; apt-get install --reinstall {packages(list(broken))}, or dnf; "
-            "dpkg --verify, or rpm -V, says what else a package lacks",
-        )
     if "enroot" in context.settings["runtimes"]:
         finding = tools(observed, context)
         if finding:
@@ -110,6 +101,15 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def tools(observed: Any, context: Context) -> Finding | None:
     """Return the finding of programs that enroot calls: what the others have is missed, what nobody has is said."""
+    broken = observed.get(BROKEN) or {}
+    if broken:
+        return failed(
+            "; ".join(f"{observed[name]}: {said}" for name, said in broken.items()),
+            "programs that run",
+            f"a program that enroot calls is there and does not run: {', '.join(broken)}",
+            f"ldd {observed[next(iter(broken))]}; apt-get install --reinstall {packages(list(broken))}, or dnf; "
+            "dpkg --verify, or rpm -V, says what else a package lacks",
+        )
     own = there(observed)
     beside = compare(context.fleet, own, there, merit=lambda _name, found: found)
     lost = [name for name in own if not own[name] and (name in START or name in beside.other)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import hashlib
 import json
@@ -112,13 +111,13 @@ def damage(data: bytes) -> str:
 def judge(observed: Any, context: Context) -> Finding:
     """Every file is as on most nodes."""
     if DAMAGED in str(observed.get(DAEMON, "")):
-        finding = failed(
+        return failed(
             f"{DAEMON} {observed[DAEMON].partition(' ')[2]}",
             "JSON",
             f"{DAEMON} is damaged: Docker's daemon will not start again",
             f"python3 -m json.tool {DAEMON}; correct it, or playbooks/site.yml --tags docker",
+            about=(DAEMON,),
         )
-        return dataclasses.replace(finding, about=(DAEMON,))
     beside = compare(context.fleet, compared(observed), compared, MISSING)
     other = sorted(beside.other)
     if other:
@@ -130,7 +129,7 @@ def judge(observed: Any, context: Context) -> Finding:
             cause = "the system's own settings are others here than on the other nodes of its kind"
             return warned(said, f"{wanted}, {beside.on}", cause, fix)
         cause, mend = of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
-        return dataclasses.replace(failed(said, f"{wanted}, {beside.on}", cause, mend or fix), about=tuple(other))
+        return failed(said, f"{wanted}, {beside.on}", cause, mend or fix, about=tuple(other))
     if beside.split:
         first = next(iter(beside.split.values())).holders
         return undecided(beside, difference(next(iter(beside.split)), first[0][1][0], first[1][1][0], observed))
