@@ -22,6 +22,13 @@ from typing import Any
 from validate import outputs
 from validate.framing import Decoder, Record
 
+# Slurm's programs take such variables for options (srun(1), salloc(1), squeue(1), scancel(1)).
+OPTIONS = ("SLURM_", "_SLURM_", "SALLOC_", "SBATCH_", "SRUN_", "SQUEUE_", "SINFO_", "SCANCEL_", "SCONTROL_")
+# These say where Slurm is, who asks, and on whose account.
+KEPT = {
+    "SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_SOCKET",
+    "SALLOC_ACCOUNT", "SALLOC_QOS", "SALLOC_WCKEY", "SBATCH_ACCOUNT", "SBATCH_QOS", "SBATCH_WCKEY",
+}  # fmt: skip
 STDERR_LIMIT = 40_000
 # Bytes of a command's answer: Slurm says about two thousand of each node.
 OUTPUT_LIMIT = 64_000_000
@@ -67,7 +74,7 @@ class Processes:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "LC_ALL": "C"},
+                env=environment(),
                 start_new_session=True,
             )
             self._running.add(process)
@@ -105,6 +112,16 @@ class Processes:
         finally:
             self.end(process)
         return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def environment() -> dict[str, str]:
+    """Return ours without the options in it that a site's profile sets for its users, or a job that we run in.
+
+    They would change what is measured, and what is read of it: SLURM_LABELIO, SLURM_HINT, SLURM_EXPORT_ENV,
+    SCANCEL_STATE.
+    """
+    left = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(OPTIONS)}
+    return {**left, "LC_ALL": "C"}
 
 
 def run(

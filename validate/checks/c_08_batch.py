@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,11 @@ CHECK = Check(
     seconds=100,
 )
 SECONDS = 90
+# Seconds between two looks at a job: as many looks for a slow start as for a long one. sbatch --wait would look again
+# only after 2, 8 and 32 s (Slurm 24.11), and an ended job would be waited for half a minute.
+SOONEST, LATEST = 0.3, 4.0
+# States of a job that does not end by itself, or has not yet.
+ALIVE = {"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
 # Jobs at once, where the deep tier tries every node.
 PARALLEL = 64
 INSIDE, OUTSIDE, UNKNOWN = 42, 43, 44
@@ -54,7 +60,7 @@ def observe(node: Node) -> Any:
 def submit(node: Node, name: str, deadline: float) -> dict[str, Any]:
     """Run the script on one node; ``code`` is None where it did not end in time."""
     image, job = str(node.settings.get("image") or ""), str(node.settings.get("job") or "validate")
-    words = ["sbatch", f"--nodelist={name}", "--wait", "--nodes=1", f"--job-name={job}", "--output=/dev/null"]
+    words = ["sbatch", "--parsable", f"--nodelist={name}", "--nodes=1", f"--job-name={job}", "--output=/dev/null"]
     words += ["--chdir=/", "--time=5"]
     for option in ("partition", "account", "reservation"):
         value = (node.settings.get("proven_partition") if option == "partition" else "") or node.settings.get(option)
@@ -65,7 +71,26 @@ def submit(node: Node, name: str, deadline: float) -> dict[str, Any]:
     command = f"printf %s {shlex.quote(script)} | {shlex.join(words)}"
     left = deadline - time.monotonic()
     output = node.run(["sh", "-c", command], left) if left > 0 else Output(None, "", "not tried: no time was left")
+    if output.code == 0:
+        number = re.search(r"^(\d+)(;\S+)?\s*\Z", output.stdout, re.MULTILINE)
+        output = ended(node, number.group(1), deadline) if number else Output(None, output.stdout, output.stderr)
     return {"node": name, "known": root != "?", **output.record()}
+
+
+def ended(node: Node, job: str, deadline: float) -> Output:
+    """Wait for a job; its exit code, as a shell has it, and what Slurm last said of it."""
+    pause = SOONEST
+    while True:
+        shown = node.run(["scontrol", "--oneliner", "show", "job", job], 20)
+        said = dict(re.findall(r"\b(JobState|Reason|ExitCode)=(\S+)", shown.stdout))
+        text = " ".join(f"{key}={value}" for key, value in said.items()) or shown.stderr
+        if said.get("JobState", "PENDING") not in ALIVE:
+            code, _, signal = said.get("ExitCode", "1:0").partition(":")
+            return Output(128 + int(signal) if int(signal or 0) else int(code), f"job {job}: {text}", "")
+        if time.monotonic() + pause > deadline:
+            return Output(None, f"job {job}: {text}", "")
+        time.sleep(pause)
+        pause = min(LATEST, pause * 1.3)
 
 
 def judge(observed: Any, context: Context) -> Finding:

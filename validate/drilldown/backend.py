@@ -12,7 +12,7 @@ from typing import Any
 
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from validate import allocation, session, survey
+from validate import allocation, probing, session, survey
 from validate.errors import CannotStart
 from validate.settings import Settings
 
@@ -69,7 +69,7 @@ def over_slurm(submit: session.Submit, node: str, settings: Settings) -> Iterato
     chosen |= {"account": settings.account, "reservation": settings.reservation}
     words += [f"--{name}={value}" for name, value in chosen.items() if value]
     try:
-        code, out, err = bounded(submit.command(words), wait + MARGIN)
+        code, out, err = bounded(submit.command(plain(words)), wait + MARGIN)
         said = (out + err).decode("utf-8", "replace")
         found = re.search(r"Granted job allocation (\d+)", said)
         if code != 0 or not found:
@@ -79,9 +79,14 @@ def over_slurm(submit: session.Submit, node: str, settings: Settings) -> Iterato
             )
         # A slurmd that hangs makes srun itself hang, around the command's own bound.
         srun = [*ending(BOUND + MARGIN), *allocation.srun_words(found.group(1), [node], [])]
-        yield CommandBackend(node, lambda words: submit.command([*srun, *words]))
+        yield CommandBackend(node, lambda words: submit.command(plain([*srun, *words])))
     finally:
         bounded(submit.command(["scancel", "--quiet", f"--name={job_name}"]), 2 * MARGIN)
+
+
+def plain(words: Sequence[str]) -> list[str]:
+    """Return what runs a program of Slurm's without the options of a profile's, or of a job that we are started in."""
+    return ["sh", "-c", probing.WITHOUT_SLURM, "sh", *words]
 
 
 def ending(seconds: float) -> list[str]:

@@ -101,6 +101,23 @@ def carry_out(what: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any
     return events, collect.collect(events)
 
 
+def test_slurms_programs_are_told_where_slurm_is_and_no_options_of_a_profile_or_of_a_job_around_us(slurm, monkeypatch):
+    given = {
+        "SLURM_CONF": "/etc/slurm/slurm.conf", "SALLOC_ACCOUNT": "hpc", "SLURM_LABELIO": "1", "SLURM_JOB_ID": "9",
+        "SALLOC_CONSTRAINT": "x", "SCANCEL_STATE": "PENDING", "_SLURM_SPANK_OPTION_pyxis_container_image": "x",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    what = order(["gpu001"])
+    planted = {"p_good": "import os\ndef observe(node):\n    return dict(os.environ)\n"}
+    what["program"] = bundle.arguments(bundle.program(bundle.sources(bundle.PROBE, planted), "validate.probe:main"))
+    _events, hosts = carry_out(what)
+    seen = hosts["gpu001"]["checks"]["P-01"]["observed"]
+    assert {name: seen[name] for name in given if name in seen} == {
+        name: given[name] for name in ("SLURM_CONF", "SALLOC_ACCOUNT")
+    }
+
+
 def test_every_node_of_every_chunk_answers(slurm: Path):
     events, hosts = carry_out(order(["gpu001", "gpu002"], ["gpu003"]))
     assert sorted(hosts) == ["gpu001", "gpu002", "gpu003"]
