@@ -139,12 +139,14 @@ LAUNCH = (
         "systemctl status munge slurmd; journalctl -u slurmd -n 20; date on both hosts; sha256sum /etc/munge/munge.key "
         "as root; systemctl restart munge slurmd",
     ),
-    # What slurmd answers where its slurmstepd ended at once: recorded with a spool directory mounted read-only.
+    # What slurmd answers where its slurmstepd ended at once: recorded with a read-only spool directory, and with
+    # TasksMax=24 of its unit.
     Rule(
         r"Task launch for \S+ failed on node \S+: Unspecified error",
         "slurmd started slurmstepd, which ended before the step began: mostly slurmd's spool directory is read-only, "
-        "full or closed, or a library of Slurm is damaged",
+        "full or closed, its unit may start no more tasks, or a library of Slurm is damaged",
         "journalctl -u slurmd -n 30, or SlurmdLogFile, names it; findmnt -T and df -h, df -i of SlurmdSpoolDir; "
-        "dpkg --verify or rpm -V the packages of Slurm; then systemctl restart slurmd",
+        "systemctl status slurmd (Tasks: … limit); dpkg --verify or rpm -V the packages of Slurm; then systemctl "
+        "restart slurmd",
     ),
 )

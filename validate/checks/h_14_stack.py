@@ -62,7 +62,7 @@ def judge(observed: Any, context: Context) -> Finding:
                 f"{words}: {said}",
                 "a version",
                 f"the program {name} on this submit host is broken, or was replaced by hand",
-                f"command -v -a {name}; dpkg -S {seen['path']} (rpm -qf {seen['path']}) names its package: apt-get "
+                f"type -a {name}; dpkg -S {seen['path']} (rpm -qf {seen['path']}) names its package: apt-get "
                 "install --reinstall it (dnf reinstall)",
             )
     if "docker" in wanted and not observed["group"]:

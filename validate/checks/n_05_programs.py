@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from validate.model import Check, Context, Finding, compare, failed, passed, warned
@@ -31,6 +32,12 @@ SLURM = "srun"
 # What enroot's scripts call: to start a container from a file, and to import an image (its package requires them).
 START = ("unsquashfs",)
 IMPORT = ("mksquashfs", "curl", "jq", "parallel", "zstd", "tar", "find", "awk")
+# What each of them does where it works, with the code 0 unless it is one of LENIENT, and nothing of a job's is touched.
+TRIALS = {
+    "unsquashfs": ("-version",), "mksquashfs": ("-version",), "jq": ("-n", "1"), "awk": ("BEGIN { exit 0 }",),
+}  # fmt: skip
+# Not every release of squashfs-tools ends with 0 there; 126 and 127 are the loader's and the shell's.
+LENIENT = (*START, "mksquashfs")
 # The packages of Debian and of RHEL and its kin; a program that is not named has the name of its package.
 PACKAGES = {
     "unsquashfs": "squashfs-tools", "mksquashfs": "squashfs-tools", "find": "findutils", "awk": "gawk",
@@ -48,7 +55,9 @@ def observe(node: Node) -> Any:
         places = [f"{place}/{name}" for place in ADMINS if node.path(f"{place}/{name}").exists()]
         found[name] = node.which(name) or (places or [""])[0]
     closed = {name: shut(node, name) for name, path in found.items() if not path}
-    broken = {name: fate(node, found[name]) for name in START if found[name]}
+    with ThreadPoolExecutor(4) as pool:
+        tried = [name for name in (*START, *IMPORT) if found[name]]
+        broken = dict(zip(tried, pool.map(lambda name: fate(node, name, found[name]), tried)))
     return {
         **found,
         CLOSED: {name: path for name, path in closed.items() if path},
@@ -56,14 +65,13 @@ def observe(node: Node) -> Any:
     }
 
 
-def fate(node: Node, program: str) -> str:
-    """Return what keeps a program from running at all, '' where it runs: it may be cut off, or lack a library."""
-    output = node.run([program, "-version"], 5)
-    # Not every release of squashfs-tools ends with 0 here; 126 and 127 are the loader's and the shell's.
-    if output.code is not None and 0 <= output.code < 126:
+def fate(node: Node, name: str, program: str) -> str:
+    """Return what keeps a program from working, '' where it does: it may be cut off, lack a library, be another one."""
+    output = node.run([program, *TRIALS.get(name, ("--version",))], 3)
+    if output.code is not None and 0 <= output.code < (126 if name in LENIENT else 1):
         return ""
-    lines = output.text.strip().splitlines()
-    return lines[-1][:200] if lines else "it hangs" if output.code is None else f"it ended with {output.code}"
+    lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
+    return lines[0][:200] if lines else "it hangs" if output.code is None else f"it ended with {output.code}"
 
 
 def shut(node: Node, name: str) -> str:
@@ -103,12 +111,13 @@ def tools(observed: Any, context: Context) -> Finding | None:
     """Return the finding of programs that enroot calls: what the others have is missed, what nobody has is said."""
     broken = observed.get(BROKEN) or {}
     if broken:
+        first = next(iter(broken))
         return failed(
             "; ".join(f"{observed[name]}: {said}" for name, said in broken.items()),
             "programs that run",
-            f"a program that enroot calls is there and does not run: {', '.join(broken)}",
-            f"ldd {observed[next(iter(broken))]}; apt-get install --reinstall {packages(list(broken))}, or dnf; "
-            "dpkg --verify, or rpm -V, says what else a package lacks",
+            f"a program that enroot calls is there and does not work: {', '.join(broken)}",
+            f"type -a {first}, where another one may come first; ldd {observed[first]}; apt-get install --reinstall "
+            f"{packages(list(broken))}, or dnf reinstall; dpkg --verify, or rpm -V, says what else a package lacks",
         )
     own = there(observed)
     beside = compare(context.fleet, own, there, merit=lambda _name, found: found)

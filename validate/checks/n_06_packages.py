@@ -89,7 +89,7 @@ def judge(observed: Any, context: Context) -> Finding:
             f"enroot version: {observed[PROGRAM_FAILS]}",
             "a version",
             "the program enroot on this node is broken, or was replaced by hand",
-            "command -v -a enroot; dpkg --verify enroot, or rpm -V enroot; "
+            "type -a enroot; dpkg --verify enroot, or rpm -V enroot; "
             "apt-get install --reinstall enroot enroot+caps",
         )
     program = observed.get(PROGRAM, "")
@@ -98,7 +98,7 @@ def judge(observed: Any, context: Context) -> Finding:
             f"the package enroot is {observed['enroot']}, and the program says {program}",
             "the package's own program",
             "the program was replaced by hand, or another one is earlier on PATH",
-            "command -v -a enroot; apt-get install --reinstall enroot enroot+caps",
+            "type -a enroot; apt-get install --reinstall enroot enroot+caps",
         )
     if beside.split:
         return undecided(beside, "the version that the site pins: playbooks/site.yml installs it on both")

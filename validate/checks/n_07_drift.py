@@ -129,6 +129,8 @@ def judge(observed: Any, context: Context) -> Finding:
             cause = "the system's own settings are others here than on the other nodes of its kind"
             return warned(said, f"{wanted}, {beside.on}", cause, fix)
         cause, mend = of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
+        if beside.other[other[0]].usual == MISSING and other[0] not in (observed.get("packages") or {}):
+            cause, mend = alone(other[0], context.node)
         return failed(said, f"{wanted}, {beside.on}", cause, mend or fix, about=tuple(other))
     if beside.split:
         first = next(iter(beside.split.values())).holders
@@ -136,6 +138,14 @@ def judge(observed: Any, context: Context) -> Finding:
     if beside.nodes < 2:
         return passed(f"{len(compared(observed))} files; no other node of its kind to compare with")
     return passed(f"{len(compared(observed))} files as on {beside.nodes} nodes")
+
+
+def alone(name: str, node: str) -> tuple[str, str]:
+    """Return cause and fix of a file that no other node has, and no package here."""
+    unit = re.match(r".*/system(?:\.control)?/([\w@-]+\.\w+)\.d/", name)
+    after = f" && ssh {node} 'systemctl daemon-reload && systemctl restart {unit.group(1)}'" if unit else ""
+    cause = f"{name} lies on this node alone: put there by hand, or left where the others lost it"
+    return cause, f"ssh {node} cat {name}; where it is not wanted: ssh {node} rm {name}{after}"
 
 
 def of_mode(name: str, own: str, usual: str) -> tuple[str, str]:

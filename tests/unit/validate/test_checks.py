@@ -1243,6 +1243,23 @@ def test_what_enroot_calls_is_looked_for_where_admins_have_it_too(tmp_path, monk
     assert found["mksquashfs"] == "/usr/sbin/mksquashfs" and found["jq"] == ""
 
 
+def test_what_enroot_calls_is_tried_where_nothing_of_a_jobs_is_touched(tmp_path, monkeypatch):
+    works = "#!/bin/sh\nexit 0\n"
+    for name in (*n_05_programs.START, *n_05_programs.IMPORT):
+        write(tmp_path, name, works, 0o755)
+    # Another program of that name, recorded from moreutils 0.67; unsquashfs 4.6 ends with 1 for its version.
+    usage = "echo \"parallel: invalid option -- '-'\" >&2; echo 'parallel [OPTIONS] command -- arguments'; exit 1"
+    write(tmp_path, "parallel", f"#!/bin/sh\n{usage}\n", 0o755)
+    write(tmp_path, "unsquashfs", "#!/bin/sh\nexit 1\n", 0o755)
+    write(tmp_path, "jq", "#!/bin/sh\nsleep 30\n", 0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    seen = n_05_programs.observe(Node())
+    assert seen["broken"] == {"parallel": "parallel: invalid option -- '-'", "jq": "it hangs"}
+    finding = judge("N-05", {**GOOD["N-05"], "broken": seen["broken"]})
+    assert finding.status == FAIL and "does not work: jq, parallel" in finding.cause
+    assert finding.fix.startswith("type -a jq") and "--reinstall jq parallel" in finding.fix
+
+
 def test_a_program_that_users_may_not_execute_is_said_to_be_closed(tmp_path, monkeypatch):
     write(tmp_path, "usr/bin/enroot", "", 0o700)
     write(tmp_path, "usr/bin/docker", "", 0o700)
@@ -1320,7 +1337,19 @@ def test_a_setting_of_the_system_that_differs_is_a_warning_and_one_of_the_stack_
         observed = {**GOOD["N-07"], name: "0 0644"}
         assert judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed}).status == status
     finding = judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed})
-    assert "diff <(ssh n0 cat /etc/sysctl.d/80-enroot.conf) <(ssh gpu001" in finding.fix
+    assert finding.fix.endswith("where it is not wanted: ssh gpu001 rm /etc/sysctl.d/80-enroot.conf")
+
+
+def test_a_drop_in_of_one_node_is_removed_with_a_restart_of_its_unit():
+    name = "/run/systemd/system/slurmd.service.d/x.conf"
+    observed = {**GOOD["N-07"], name: "0 0644"}
+    finding = judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed})
+    assert f"{name} lies on this node alone" in finding.cause
+    again = "ssh gpu001 'systemctl daemon-reload && systemctl restart slurmd.service'"
+    assert finding.fix.endswith(f"rm {name} && {again}")
+    # Of a package that the others lack, the package says more.
+    observed["packages"] = {name: "dpkg slurmd"}
+    assert "it is of the package slurmd" in judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed}).fix
 
 
 @pytest.mark.parametrize(
