@@ -14,7 +14,8 @@ REASONS = {
     "down": "bring it back: scontrol show node {name}; systemctl status slurmd on it" + diagnosis.RESUME,
     "drained": MEND,
     "failing": MEND,
-    "invalid_reg": "on {name}: slurmd -C beside its line in slurm.conf, slurmd -G beside gres.conf; restart slurmd"
+    "invalid_reg": "on {name}: slurmd -C beside its line in slurm.conf, slurmd -G (with "
+    "SLURM_CONF=/run/slurm/conf/slurm.conf where it fetches it) beside gres.conf; restart slurmd"
     + diagnosis.RESUME,
     "powered_down": "scontrol update nodename={name} state=power_up; the cloud's console where it does not come",
     "unknown to Slurm": "add it to slurm.conf, or take it out of the inventory",

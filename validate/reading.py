@@ -179,6 +179,18 @@ def account(number: int) -> str:
         return str(number)
 
 
+def busless(said: str) -> tuple[str, str, str, str] | None:
+    """Return observed, expected, cause and fix where systemctl ``said`` that it reaches no bus; None elsewhere.
+
+    Recorded from systemd 257 ("to system scope bus via local transport") and 252 ("to bus").
+    """
+    if not re.search(r"Failed to connect to (system scope )?bus", said):
+        return None
+    cause = "the message bus (dbus) does not run on this host, and without it nobody but root reaches systemd"
+    fix = "systemctl status dbus.socket dbus; systemctl start dbus.socket dbus"
+    return said.strip()[:200], "systemd answers", cause, fix
+
+
 def failed_units(node: Node) -> dict[str, Any]:
     """Ask systemd what failed."""
     return node.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], 8).record()

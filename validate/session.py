@@ -21,7 +21,16 @@ from typing import Any
 from validate import bundle, launcher, outputs
 from validate.errors import CannotStart
 
-BOOT = "import json,sys;exec(json.loads(sys.stdin.readline()))"
+EATEN = (
+    "what runs at a login here reads the standard input of the program that follows: let it ask only where [ -t 0 ], "
+    "grep -nw -e read -e cat /etc/profile.d/* ~/.profile ~/.bash_profile"
+)
+# The program comes as a text of JSON, the order after it.
+BOOT = (
+    "import json,sys;line=sys.stdin.readline();"
+    f"exec(json.loads(line)) if line.startswith(chr(34)) else sys.exit({EATEN!r})"
+)
+ENDED = "nothing, not even that it began: what runs at a login there (/etc/profile.d, ~/.profile) may end the shell"
 # Said before the program is there: the host is reached, its login works, and it has Python.
 BEGUN = "begun"
 GREETING = f"print({launcher.PREFIX + json.dumps({'event': BEGUN})!r});"
@@ -170,9 +179,8 @@ class Conversation:
         if not done:
             self.errors.seek(0)
             said = self.errors.read().decode("utf-8", "replace").strip()[-2000:]
-            raise CannotStart(
-                f"the launcher on {self.host.name} did not end well: {said or 'it said nothing'}{self._try}"
-            )
+            said = said or ("it said nothing more" if self.begun else f"it said {ENDED}")
+            raise CannotStart(f"the launcher on {self.host.name} did not end well: {said}{self._try}")
 
     def _next(self) -> dict[str, Any] | None:
         while True:

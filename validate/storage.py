@@ -17,9 +17,12 @@ from validate.model import Beside, Finding, failed
 # Where jobs and the suite itself keep what is theirs for a while: all users share these.
 COMMON = {"temporary files": "/tmp", "lasting temporary files": "/var/tmp", "shared memory": "/dev/shm"}
 # N-11 says that a disk is full; a quota that is used up it does not see.
-FULL, CLOSED, READ_ONLY, MISSING, QUOTA = (
-    os.strerror(number) for number in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EDQUOT)
-)
+FULL, CLOSED, READ_ONLY, MISSING, QUOTA, EXISTS, FILE = (
+    os.strerror(number)
+    for number in (
+        errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR
+    )
+)  # fmt: skip
 # Users write below these nowhere: a directory that is missing there was to be made for them.
 OF_ROOT = ("/", "/run", "/var", "/var/lib", "/var/cache", "/opt", "/srv", "/mnt", "/home")
 MAKE = (
@@ -70,6 +73,11 @@ def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any])
         return failed(said, GOOD, cause, f"dmesg -T | tail; then mount -o remount,rw {place['mount']}; /etc/fstab")
     if place["write"] == QUOTA:
         return failed(said, GOOD, "the account's quota is used up there", f"quota -s; du -sh {place['path']}")
+    if place["write"] in (EXISTS, FILE):
+        path = place["path"]
+        cause = f"{path}, or what is above it, is no directory: a link that leads nowhere, or a file"
+        anew = f"install -d -m 1777 {path}" if path in COMMON.values() else "playbooks/site.yml makes it anew"
+        return failed(said, GOOD, cause, f"namei -l {path}; mv what is no directory to /root; {anew}")
     if key in beside.other and beside.other[key].usual[0] != point_of(place):
         return mounted_otherwise(places, beside, fleet)
     at = place.get("obstacle")

@@ -71,7 +71,9 @@ def prepare(where: Target, settings: Settings, limit: Iterable[str] = ()) -> Pre
         host = where.submits[0].name
         # What is wrong on this host itself, whatever the controller does.
         found = diagnosis.of(said, causes.ASKING)
-        look = f"{found.cause}\non {host}: {found.fix}" if found else "systemctl status slurmctld on the controller"
+        look = f"{found.cause}\non {host}: {found.fix}" if found else (
+            f"systemctl status slurmctld on the controller; on {host}: timeout 5 munge -n, which hangs where munge does"
+        )
         raise CannotStart(
             f"Slurm's controller does not answer {host}: {said}\n{look}; nothing was run; "
             "with an inventory, --over ssh looks at the nodes and the controllers without Slurm"

@@ -34,7 +34,7 @@ ASKING = (
     Rule(
         r"(?i)munge",
         "munge does not run on this host, or users do not reach it: no command of Slurm works without it",
-        "systemctl status munge; ls -ld /run/munge (munge's, 0755); systemctl restart munge",
+        "systemctl status munge; ls -ld /run/munge: of munge, 0755; systemctl restart munge",
     ),
     Rule(r"Protocol authentication error|Zero Bytes were transmitted or received", *OTHER_KEY),
 )

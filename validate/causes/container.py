@@ -136,8 +136,8 @@ CONTAINER = (
     Rule(
         r"curl: \(60\)|SSL certificate problem: ([^\n]+)",
         "this node does not trust the registry's certificate: {0}",
-        "date on the node; the authority's file into /usr/local/share/ca-certificates and update-ca-certificates, or "
-        "/etc/pki/ca-trust/source/anchors and update-ca-trust",
+        "date on the node; the authority's file as /usr/local/share/ca-certificates/NAME.crt and "
+        "update-ca-certificates, or /etc/pki/ca-trust/source/anchors and update-ca-trust",
     ),
     Rule(
         r"curl: \(28\)|Connection timed out after|Operation timed out",
@@ -176,7 +176,7 @@ CONTAINER = (
     Rule(
         r"Command not found: nvidia-container-cli",
         "libnvidia-container-tools is missing, or not on slurmd's PATH (pyxis#101)",
-        "install the toolkit; srun command -v nvidia-container-cli",
+        "install the toolkit; srun -w NODE sh -c 'command -v nvidia-container-cli'",
     ),
     Rule(
         r"driver/library version mismatch|Driver/library version mismatch",
@@ -186,7 +186,7 @@ CONTAINER = (
     Rule(
         r"driver rpc error: timed out",
         "the driver takes too long to start: persistence is off (nct#237)",
-        "systemctl enable --now nvidia-persistenced",
+        "nvidia-smi -pm 1; systemctl enable --now nvidia-persistenced (N-16 says what Ubuntu needs)",
     ),
     Rule(
         r"add device rules|bpf_prog_query\(BPF_CGROUP_DEVICE\) failed",
@@ -211,7 +211,8 @@ CONTAINER = (
     Rule(
         r"source path does not exist: (\S+)|failed to mount: (\S+) at \S+ No such file or directory",
         "a directory to mount is missing on this node: {0}",
-        "ls -ld it on this node: is its file system mounted?",
+        "ls -ld it on this node: is its file system mounted? grep -rn its name in /etc/enroot/mounts.d and in the "
+        "arguments of srun says who wants it",
     ),
     Rule(
         r"couldn't bind|failed to mount: (\S+)",

@@ -23,8 +23,9 @@ DRAINED = (
         r"(gres/\S+) count reported lower than configured",
         "slurmd found fewer devices than slurm.conf names ({0}): one fell off the bus, its driver did not load, or "
         "gres.conf is wrong",
-        "on {name}: ls /dev/nvidia[0-9]*; nvidia-smi -L; dmesg -T | grep -i 'xid\\|fallen off'; slurmd -G; reboot, or "
-        "power off and on; then systemctl restart slurmd",
+        "on {name}: ls /dev/nvidia[0-9]*; nvidia-smi -L; dmesg -T | grep -i 'xid\\|fallen off'; slurmd -G, with "
+        "SLURM_CONF=/run/slurm/conf/slurm.conf where it fetches its configuration; reboot, or power off "
+        "and on; then systemctl restart slurmd",
     ),
     Rule(
         r"Low RealMemory",
@@ -80,7 +81,8 @@ DRAINED = (
     Rule(
         r"Node unexpectedly rebooted",
         "the node restarted by itself: power, a kernel panic, a watchdog, or somebody's hand",
-        "on {name}: last -x -n 5 reboot shutdown; journalctl -b -1 -n 50; ipmitool sel list; deep tier before users",
+        "on {name}: journalctl --list-boots | tail -5; journalctl -b -1 -n 50; ipmitool sel list; deep tier before "
+        "users",
     ),
     Rule(
         r"Not responding",

@@ -7,6 +7,13 @@ from validate.causes.rule import NO_PROCESS, NO_QUOTA, OUT_OF_MEMORY, PLUGIN_OPT
 # The first that matches counts.
 LAUNCH = (
     TASK_PROLOG,
+    # srun runs on the submit host: recorded from 24.11 with a limit of 12 processes.
+    Rule(
+        r"srun: (?:error|fatal): [^\n]*(?:fork|pthread_create)[^\n]*Resource temporarily unavailable",
+        "the submit host lets this account start no more processes and threads",
+        "on the submit host, as this account: ulimit -u; ps -L -u $USER | wc -l; systemctl show user-$(id -u).slice -p "
+        "TasksMax,TasksCurrent; /etc/security/limits.d",
+    ),
     NO_PROCESS,
     NO_QUOTA,
     # After `connect io: ` of slurmstepd, which is the way back to srun; not recorded.
@@ -27,8 +34,8 @@ LAUNCH = (
     Rule(
         r"[Uu]nable to (?:create|instantiate) [^\n]*\bcgroup\b",
         "slurmd cannot make the cgroup of a job: /sys/fs/cgroup is read-only, or has no room for more",
-        "findmnt -o TARGET,FSTYPE,OPTIONS /sys/fs/cgroup (rw); cat /proc/cgroups; systemctl show slurmd -p Delegate; "
-        "journalctl -u slurmd -n 30; systemctl restart slurmd, and reboot where that does not help",
+        "findmnt -o TARGET,FSTYPE,OPTIONS /sys/fs/cgroup must say rw; cat /proc/cgroups; systemctl show slurmd -p "
+        "Delegate; journalctl -u slurmd -n 30; systemctl restart slurmd, and reboot where that does not help",
     ),
     # Words of slurmstepd; which module refused is in the log.
     Rule(
@@ -45,14 +52,15 @@ LAUNCH = (
     Rule(
         r"Communication connection failure|Connection refused",
         "slurmd does not run, or its port 6818 is filtered",
-        "systemctl status slurmd; journalctl -u slurmd -n 20",
+        "systemctl status slurmd; journalctl -u slurmd -n 20; where it runs: bash -c '</dev/tcp/NODE/6818' from the "
+        "submit host and from the controller, nft list ruleset on the node",
     ),
     Rule(
         r"Socket timed out|no answer within",
-        "slurmd hangs, or a prolog does, or the node's file system, or a firewall between node and submit host "
-        "(SrunPortRange)",
-        "systemctl status slurmd; ps -eo pid,stat,wchan:20,cmd | awk '$2 ~ /D|T/'; dmesg -T | tail; then "
-        "systemctl restart slurmd",
+        "slurmd hangs, or a prolog or munge does, or the node's file system, or a firewall between node and submit "
+        "host (SrunPortRange)",
+        "systemctl status slurmd; timeout 5 munge -n; ps -eo pid,stat,wchan:20,cmd | awk '$2 ~ /D|T/'; dmesg -T | "
+        "tail; then systemctl restart slurmd",
     ),
     Rule(
         r"Unable to confirm allocation|Job/step already completing",
@@ -60,6 +68,8 @@ LAUNCH = (
         "scontrol show node; journalctl -u slurmctld: who cancelled the job or drained the node?",
         "operator",
     ),
+    # The step begins in /: recorded from slurmstepd 24.11.
+    Rule(r"couldn't chdir to `/': Permission denied", "users cannot enter / on this node", "chmod 0755 /"),
     Rule(
         r"execve\(\): (\S*python3\S*): Permission denied",
         "{0} is on this node, and the account may not execute it: its mode, that of a directory above it, or a mount "
@@ -124,7 +134,7 @@ LAUNCH = (
     Rule(
         r"Could not open std(?:in|out|err) file (\S+?):? ",
         "a job may not open {0} on this node: it is closed for users, or a plain file where a device should be",
-        "ls -l /dev/null must say crw-rw-rw- 1, 3; else: rm /dev/null && mknod -m 666 /dev/null c 1 3",
+        "ls -l /dev/null must say crw-rw-rw- 1, 3; else: rm -f /dev/null; mknod -m 666 /dev/null c 1 3",
     ),
     OUT_OF_MEMORY,
     Rule(

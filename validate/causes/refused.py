@@ -10,21 +10,21 @@ REFUSED = (
     Rule(
         r"Reason=((?:QOS|Assoc)\w*|AccountNotAllowed|QOSNotAllowed)|\b((?:QOS|Assoc)(?:Grp|Max|Min)?\w+)\b",
         "a limit of the account or its QOS stops the run's jobs: {0}",
-        "sacctmgr show qos; sacctmgr show assoc user=$USER format=account,qos,maxsubmit,maxjobs,maxtres; name another "
-        "validate_account, raise the limit, or test with --limit some nodes at a time",
+        "sacctmgr show qos; sacctmgr show assoc user=ACCOUNT format=account,qos,maxsubmit,maxjobs,maxtres; name "
+        "another validate_account, raise the limit, or test with --limit some nodes at a time",
         "operator",
     ),
     Rule(
         r"violates accounting/QOS policy|MaxJobCount limit reached|breached requested QOS usage threshold",
         "a limit of the account, of its QOS or of the cluster stops the run's jobs",
-        "sacctmgr show qos; sacctmgr show assoc user=$USER format=account,qos,maxsubmit,maxjobs,maxtres; name another "
-        "validate_account, raise the limit, or test with --limit some nodes at a time",
+        "sacctmgr show qos; sacctmgr show assoc user=ACCOUNT format=account,qos,maxsubmit,maxjobs,maxtres; name "
+        "another validate_account, raise the limit, or test with --limit some nodes at a time",
         "operator",
     ),
     Rule(
         r"Invalid qos specification",
         "the account's default QOS may not be used in this partition",
-        "sacctmgr show assoc user=$USER format=account,partition,qos,defaultqos; scontrol show partition: AllowQos",
+        "sacctmgr show assoc user=ACCOUNT format=account,partition,qos,defaultqos; scontrol show partition: AllowQos",
         "operator",
     ),
     Rule(
@@ -48,7 +48,7 @@ REFUSED = (
     Rule(
         r"Invalid account or account/partition combination",
         "the account may not use this partition",
-        "validate_account and validate_partition; sacctmgr show assoc user=$USER",
+        "validate_account and validate_partition; sacctmgr show assoc user=ACCOUNT",
         "operator",
     ),
     Rule(

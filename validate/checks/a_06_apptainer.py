@@ -86,18 +86,32 @@ def start(node: Node) -> str:
     return lines[-1][:300] if output.code else ""
 
 
+STARTS_NOT = (
+    "apptainer does not start a container on this node",
+    "apptainer --debug exec IMAGE true as this account; ls -l /dev/fuse starter-suid /etc/apptainer/apptainer.conf",
+)
+# Recorded from apptainer 1.4, with its squashfuse_ll.
+CAUSES = (
+    (
+        r"fuse: device not found",
+        "/dev/fuse is missing on this node, and apptainer mounts images by it",
+        "modprobe fuse; ls -l /dev/fuse; where it stays away: mknod -m 0666 /dev/fuse c 10 229",
+    ),
+    (
+        r"mount source \S+ doesn't exist",
+        "apptainer mounts a directory of the node into every container (bind path), and it is missing on this node",
+        "grep -n '^bind path' /etc/apptainer/apptainer.conf; ls -ld them: is their file system mounted?",
+    ),
+)
+
+
 def judge(observed: Any, context: Context) -> Finding:
     """As on the other nodes."""
     if "apptainer" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name apptainer")
     if observed.get("problem"):
-        return failed(
-            observed["problem"],
-            "apptainer exec IMAGE true",
-            "apptainer does not start a container on this node",
-            "apptainer --debug exec IMAGE true as the same account; ls -l /dev/fuse; ls -l starter-suid; "
-            "/etc/apptainer/apptainer.conf",
-        )
+        known = [(cause, fix) for words, cause, fix in CAUSES if re.search(words, observed["problem"])]
+        return failed(observed["problem"], "apptainer exec IMAGE true", *(known or [STARTS_NOT])[0])
     if not observed or not observed["version"]:
         return failed("no apptainer", "apptainer installed")
     own = compared(observed)
@@ -120,7 +134,7 @@ def of_ids(own: dict[str, Any], beside: Beside) -> Finding:
             ", ".join(f"{name}: {own[name]}" for name in names),
             ", ".join(f"{name}: {beside.other[name].usual}" for name in names) + f", {beside.on}",
             f"{names[0]} lost its rights on this node, or is not installed: --fakeroot and builds fail",
-            "apt-get install --reinstall uidmap (dnf reinstall shadow-utils); ls -l and getcap of both",
+            "apt-get install --reinstall uidmap, or dnf reinstall shadow-utils; ls -l and getcap of both",
         )
     if "ranges" in beside.other and "ids" not in beside.other:
         return failed(

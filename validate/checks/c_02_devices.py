@@ -103,5 +103,6 @@ def why_without(observed: Any) -> tuple[str, str]:
     """Return cause and fix of a container that has the GPUs and not nvidia-smi."""
     given = observed.get("variables", {}).get(CAPABILITIES, "")
     if given and not {"all", "utility"} & set(given.split(",")):
-        return f"{CAPABILITIES}={given} lacks utility", f"{CAPABILITIES}=compute,utility in /etc/enroot/environ.d"
+        fix = f"{CAPABILITIES}=compute,utility in /etc/enroot/environ.d/50-nvidia.env"
+        return f"{CAPABILITIES}={given} lacks utility", fix
     return "enroot's NVIDIA hook does not run", "ls -l /etc/enroot/hooks.d/98-nvidia.sh; it must be executable"

@@ -99,5 +99,5 @@ def unloaded(answer: Any, context: Context) -> tuple[str, str]:
         )
     return (
         f"{CAPABILITIES}{f'={given}' if given else ' is not set, which'} lacks compute: libcuda.so.1 is not mounted",
-        f"{CAPABILITIES}=compute,utility in /etc/enroot/environ.d",
+        f"{CAPABILITIES}=compute,utility in /etc/enroot/environ.d/50-nvidia.env",
     )

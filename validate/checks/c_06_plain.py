@@ -15,7 +15,8 @@ CHECK = Check(
     tier="standard",
     step="sample",
     cause="NVIDIA_VISIBLE_DEVICES is not in enroot's environ.d, or NVIDIA_DRIVER_CAPABILITIES lacks compute",
-    fix="write NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=compute,utility to /etc/enroot/environ.d",
+    fix="write NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=compute,utility to "
+    "/etc/enroot/environ.d/50-nvidia.env",
     after=("C-01", "C-02"),
     beside=("N-04",),
     seconds=150,

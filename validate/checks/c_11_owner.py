@@ -15,7 +15,7 @@ CHECK = Check(
     tier="quick",
     step="after",
     cause="the user is remapped in the container, or the token was never written",
-    fix="srun --no-container-remap-root; container_remap_root in plugstack.conf; ENROOT_REMAP_ROOT",
+    fix="srun --no-container-remap-root; grep -r ENROOT_REMAP_ROOT /etc/enroot: it should say no",
     after=("C-01", "C-09"),
     # It writes the file.
     beside=("C-09",),

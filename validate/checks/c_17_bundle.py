@@ -15,7 +15,7 @@ CHECK = Check(
     tier="deep",
     step="sample",
     cause="the temporary directory is noexec, or has no room",
-    fix="findmnt -no OPTIONS -T $TMPDIR; df -h; ENROOT_TEMP_PATH",
+    fix="findmnt -no OPTIONS -T ${TMPDIR:-/tmp}; df -h ${TMPDIR:-/tmp}; ENROOT_TEMP_PATH in enroot.conf",
     after=("N-08", "N-10"),
     seconds=320,
 )

@@ -155,9 +155,9 @@ def judge(observed: Any, context: Context) -> Finding:
             f"a certificate that the node trusts, {beside.on}",
             "this node does not trust the registry's certificate, and others do: its certificates of authorities are "
             "missing, empty or older",
-            f"ls -l /etc/ssl/certs/ca-certificates.crt (/etc/pki/tls/certs/ca-bundle.crt), here and on {beside.like}; "
-            "update-ca-certificates --fresh (update-ca-trust extract); apt-get install --reinstall ca-certificates "
-            "(dnf reinstall)",
+            f"ls -l /etc/ssl/certs/ca-certificates.crt, or /etc/pki/tls/certs/ca-bundle.crt, here and on "
+            f"{beside.like}; apt-get install --reinstall ca-certificates; update-ca-certificates --fresh, or dnf "
+            "reinstall ca-certificates; update-ca-trust extract",
         )
     return passed(", ".join(observed))
 

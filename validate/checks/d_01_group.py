@@ -68,6 +68,7 @@ def behind(node: Node) -> dict[str, Any]:
         # Without the option dockerd starts a containerd of its own.
         "containerd": containerd.get("ActiveState", "") if "--containerd" in daemon.get("ExecStart", "") else "",
         "containerd_seen": any(running(path.read_bytes) for path in node.path("/proc").glob("[0-9]*/comm")),
+        "bridge": node.path("/sys/class/net/docker0").exists(),
         "starters": {name: bool(shutil.which(name, path=DAEMONS_PATH)) for name in STARTERS},
     }
 
@@ -161,10 +162,23 @@ def starts(observed: Any, context: Context) -> Finding | None:
             f"not found: {', '.join(lost)}",
             f"{', '.join(own)}, {beside.on}",
             f"docker answers and can start nothing: {lost[0]} is missing",
-            f"dpkg -S bin/{lost[0]} (rpm -q --whatprovides /usr/bin/{lost[0]}) names its package: apt-get install "
-            "--reinstall it (dnf reinstall)",
+            f"dpkg -S bin/{lost[0]}, or rpm -q --whatprovides /usr/bin/{lost[0]}, names its package: apt-get install "
+            "--reinstall it, or dnf reinstall",
+        )
+    network = compare(context.fleet, bridge(observed), bridge, merit=lambda _name, there: there)
+    if network.lost and observed.get("daemon") == "active":
+        return failed(
+            "no interface docker0",
+            f"docker0, {network.on}",
+            "docker answers and can start no container: the bridge docker0, to which it connects them, was removed",
+            "ip link show type bridge; docker ps; systemctl restart docker makes it anew",
         )
     return None
+
+
+def bridge(observed: Any) -> dict[str, bool]:
+    """Return whether docker's own bridge is there, which a site may switch off; older results do not say."""
+    return {"docker0": observed["bridge"]} if "bridge" in observed else {}
 
 
 def starters(observed: Any) -> dict[str, bool]:

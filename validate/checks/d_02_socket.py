@@ -16,7 +16,8 @@ CHECK = Check(
     tier="quick",
     step="host",
     cause="a socket that everybody may write to makes everybody root",
-    fix="chmod 0660 /var/run/docker.sock; chown root:docker; look for who opened it: systemctl cat docker.socket",
+    fix="chmod 0660 /var/run/docker.sock; chown root:docker /var/run/docker.sock; look for who opened it: systemctl "
+    "cat docker.socket",
 )
 
 

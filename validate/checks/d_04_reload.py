@@ -14,7 +14,8 @@ CHECK = Check(
     tier="deep",
     step="sample",
     cause="systemd applies the device rules of the container's cgroup anew: Failed to initialize NVML: Unknown Error",
-    fix="devices by CDI: nvidia-ctk cdi generate; docker run --device nvidia.com/gpu=all",
+    fix="devices by CDI: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; nvidia-ctk runtime configure "
+    "--runtime=docker --cdi.enabled; systemctl restart docker; docker run --device nvidia.com/gpu=all",
     after=("D-03",),
     needs=("nvidia", "root", "network"),
     seconds=150,

@@ -13,7 +13,7 @@ CHECK = Check(
     tier="quick",
     step="submit",
     cause="Slurm was built without PMIx, or its plugin package is missing here",
-    fix="install Slurm's PMIx plugin (Debian: slurm-wlm-pmix, else a build with --with-pmix)",
+    fix="install Slurm's PMIx plugin: slurm-wlm-basic-plugins on Debian, elsewhere a build with --with-pmix",
     after=("H-01", "H-04", "H-03"),
 )
 

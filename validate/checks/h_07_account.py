@@ -16,7 +16,7 @@ CHECK = Check(
     tier="quick",
     step="submit",
     cause="a wrong account, partition, QOS or limit, which the text names",
-    fix="validate_partition, validate_account, validate_reservation; sinfo -s; sacctmgr show assoc user=$USER",
+    fix="validate_partition, validate_account, validate_reservation; sinfo -s; sacctmgr show assoc user=ACCOUNT",
     who="operator",
     after=("H-01", "H-03", "H-04"),
 )

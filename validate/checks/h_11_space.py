@@ -108,7 +108,7 @@ def judge(observed: Any, context: Context) -> Finding:
             f"{home} is read-only",
             "a home directory that can be written",
             "home is mounted read-only on the submit host, or its file system became so after an error",
-            f"findmnt -o TARGET,OPTIONS -T {home}; dmesg -T | tail; mount -o remount,rw",
+            f"findmnt -o TARGET,OPTIONS -T {home}; dmesg -T | tail; mount -o remount,rw the TARGET that it names",
         )
     closed = of_home(home, observed.get("own") or {}) or of_shared(observed.get("shared") or {})
     if closed:

@@ -30,7 +30,8 @@ def observe(node: Node) -> Any:
 def judge(observed: Any, context: Context) -> Finding:
     """None of these is among it."""
     if observed["code"] != 0:
-        return errored(observed["stderr"].strip()[:200] or "systemctl said nothing")
+        busless = reading.busless(observed["stderr"])
+        return failed(*busless) if busless else errored(observed["stderr"].strip()[:200] or "systemctl said nothing")
     names = reading.unit_names(observed)
     ours = [name for name in names if UNITS.match(name)]
     if ours:

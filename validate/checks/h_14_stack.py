@@ -35,7 +35,8 @@ def observe(node: Node) -> Any:
     for name, words in PROGRAMS.items():
         place = node.which(name)
         output = node.run(words, PATIENCE) if place else None
-        said = ([*output.text.splitlines()][-1:] or [f"it ended with {output.code}"])[0] if output else ""
+        # A program that crashes begins with the reason, and says much after it.
+        said = ([*output.text.splitlines()][:1] or [f"it ended with {output.code}"])[0] if output else ""
         programs[name] = {"path": place, "code": output.code if output else None, "said": said[:300]}
     try:
         group = bool(grp.getgrnam("docker"))
@@ -62,8 +63,9 @@ def judge(observed: Any, context: Context) -> Finding:
                 f"{words}: {said}",
                 "a version",
                 f"the program {name} on this submit host is broken, or was replaced by hand",
-                f"type -a {name}; dpkg -S {seen['path']} (rpm -qf {seen['path']}) names its package: apt-get "
-                "install --reinstall it (dnf reinstall)",
+                f"type -a {name}; dpkg -S {seen['path']}, or rpm -qf {seen['path']}, names its package: apt-get "
+                "install --reinstall it, or dnf reinstall; of enroot, which is in no repository: rm it, and "
+                "playbooks/site.yml --limit this host",
             )
     if "docker" in wanted and not observed["group"]:
         return failed(

@@ -15,7 +15,8 @@ CHECK = Check(
     tier="quick",
     step="after",
     cause="Slurm took the node away during or after the run's job, for the reason that it gives (pyxis#123)",
-    fix="scontrol show node; journalctl -u slurmd -n 30; scontrol update state=resume once it is mended",
+    fix="scontrol show node NODE; journalctl -u slurmd -n 30; scontrol update nodename=NODE state=resume "
+    "once it is mended",
     who="operator",
     # Where pyxis cannot make its directory, Slurm drains a node after the first batch job.
     after=("N-30", "N-10", "N-28"),

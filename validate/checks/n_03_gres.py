@@ -66,10 +66,10 @@ def judge(observed: Any, context: Context) -> Finding:
             if twice
             else ", ".join(f"{name} {beside.other[name].usual}" for name in other),
             "device files were made by hand with wrong numbers: one GPU answers for another",
-            "remove them; nvidia-modprobe -c INDEX, or udevadm trigger, makes them anew; else reboot",
+            "rm them; nvidia-modprobe -c INDEX as root makes each anew; else reboot",
         )
     if len({slurm, len(devices), len(openable), slurm if wanted is None else wanted}) == 1:
-        fix = "ls -l /dev/nvidia* on both: those that were made by hand are wrong; udevadm trigger makes them anew"
+        fix = "ls -l /dev/nvidia* on both: rm those that were made by hand; nvidia-modprobe -c INDEX makes them anew"
         return undecided(beside, fix) if beside.split else passed(said)
     if len(openable) < len(devices) == slurm:
         closed = [name for name in devices if name not in openable]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,6 +39,8 @@ TRIALS = {
 }  # fmt: skip
 # Not every release of squashfs-tools ends with 0 there; 126 and 127 are the loader's and the shell's.
 LENIENT = (*START, "mksquashfs")
+# Nothing can be started: N-22 says which limit is too low.
+STARVED = [os.strerror(number) for number in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)]
 # The packages of Debian and of RHEL and its kin; a program that is not named has the name of its package.
 PACKAGES = {
     "unsquashfs": "squashfs-tools", "mksquashfs": "squashfs-tools", "find": "findutils", "awk": "gawk",
@@ -69,6 +72,8 @@ def fate(node: Node, name: str, program: str) -> str:
     """Return what keeps a program from working, '' where it does: it may be cut off, lack a library, be another one."""
     output = node.run([program, *TRIALS.get(name, ("--version",))], 3)
     if output.code is not None and 0 <= output.code < (126 if name in LENIENT else 1):
+        return ""
+    if any(word in output.stderr for word in STARVED):
         return ""
     lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
     return lines[0][:200] if lines else "it hangs" if output.code is None else f"it ended with {output.code}"

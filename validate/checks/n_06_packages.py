@@ -33,6 +33,8 @@ DENIED = {
 }
 
 
+# A role installs a package anew of which a file is missing. enroot's are in no repository of the distribution.
+ANEW = "where it is the package's own, mv it to /root, and playbooks/site.yml --limit this node installs it anew"
 PROGRAM, PROGRAM_FAILS, BROKEN = "enroot version", "enroot fails", "broken"
 ABSENT = "absent"
 # The second letter of dpkg's state: what an installation that was cut off leaves.
@@ -89,8 +91,7 @@ def judge(observed: Any, context: Context) -> Finding:
             f"enroot version: {observed[PROGRAM_FAILS]}",
             "a version",
             "the program enroot on this node is broken, or was replaced by hand",
-            "type -a enroot; dpkg --verify enroot, or rpm -V enroot; "
-            "apt-get install --reinstall enroot enroot+caps",
+            f"type -a enroot; dpkg --verify enroot, or rpm -V enroot; {ANEW}",
         )
     program = observed.get(PROGRAM, "")
     if not observed.get("enroot", program).startswith(program):
@@ -98,7 +99,7 @@ def judge(observed: Any, context: Context) -> Finding:
             f"the package enroot is {observed['enroot']}, and the program says {program}",
             "the package's own program",
             "the program was replaced by hand, or another one is earlier on PATH",
-            "type -a enroot; apt-get install --reinstall enroot enroot+caps",
+            f"type -a enroot; {ANEW}",
         )
     if beside.split:
         return undecided(beside, "the version that the site pins: playbooks/site.yml installs it on both")

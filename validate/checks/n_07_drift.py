@@ -48,11 +48,14 @@ DAEMON, DAMAGED = "/etc/docker/daemon.json", "cannot be parsed"
 MISSING = "missing"
 # A hash and a mode.
 HASHED = re.compile(r"\w+ 0?[0-7]{4}")
-# Both leave an edited file of the configuration alone unless they are told otherwise, or it is not there.
+# Package managers leave an edited file of the configuration alone unless they are told otherwise, or it is not there.
 ANEW = {
     "dpkg": "apt-get install --reinstall -o Dpkg::Options::=--force-confask,confnew,confmiss {package}",
-    "rpm": "mv {name} /root; dnf reinstall {package}",
+    "rpm": "dnf download {package} && mv {name} /root && dnf reinstall {package}",
 }
+# Of packages that the roles install, which do so again where one of their files is missing; not all are in a
+# repository from which apt-get or dnf could take them.
+OURS = re.compile(r"enroot|(lib)?nvidia-container|docker|containerd|apptainer|singularity")
 # Of the system's own directories these are the stack's; other files there may belong to one node's hardware.
 SYSTEM = ("/etc/tmpfiles.d/", "/etc/sysctl.d/", "/etc/modules-load.d/", "/etc/security/limits.d/")
 STACK = re.compile(r"slipway|enroot|pyxis|slurm|munge|nvidia|docker|containerd|apptainer")
@@ -166,6 +169,9 @@ def difference(name: str, node: str, other: str, *seen: Mapping[str, Any]) -> st
     # Older results do not know it, and where the file is missing another node does.
     known = [one["packages"][name] for one in seen if name in (one.get("packages") or {})]
     by, _space, package = (known or [""])[0].partition(" ")
+    if OURS.match(package):
+        away = f"mv $(readlink -f {name}) /root on {node}; " if name in seen[0] else ""
+        return f"{fix}it is of the package {package}: {away}playbooks/site.yml --limit {node}"
     if package:
         fix += f"it is of the package {package}: {ANEW[by].format(name=name, package=package)}; then "
     return f"{fix}playbooks/site.yml writes what is ours anew"

@@ -17,7 +17,7 @@ CHECK = Check(
     tier="quick",
     step="host",
     cause="enroot+caps is missing, or its capabilities were lost in a copy of the disk (enroot#141)",
-    fix="playbooks/site.yml; by hand apt-get install --reinstall enroot+caps",
+    fix="playbooks/site.yml --limit this node; by hand setcap as packages of enroot do: getcap on another node",
     after=("N-33", "N-05"),
 )
 
@@ -62,7 +62,7 @@ def judge(observed: Any, context: Context) -> Finding:
             f"{', '.join(observed['nosuid'])} is mounted nosuid",
             "enroot's helpers on a mount without nosuid",
             "a mount with nosuid holds enroot's helpers: the capabilities of their files are void",
-            f"findmnt {observed['nosuid'][0]}; mount -o remount,suid; correct fstab",
+            f"findmnt {observed['nosuid'][0]}; mount -o remount,suid {observed['nosuid'][0]}; correct fstab",
         )
     bad = {name: lack for name in PROGRAMS if (lack := lacking(name, observed[name]))}
     if bad:

@@ -14,7 +14,8 @@ CHECK = Check(
     tier="quick",
     step="host",
     cause="nvidia-persistenced does not run: every container start initialises the driver",
-    fix="systemctl enable --now nvidia-persistenced",
+    fix="nvidia-smi -pm 1; systemctl enable --now nvidia-persistenced. Ubuntu's own unit has "
+    "--no-persistence-mode and no [Install]: systemctl edit it first",
     after=("N-04",),
     needs=("nvidia",),
 )

@@ -14,7 +14,7 @@ CHECK = Check(
     tier="standard",
     step="host",
     cause="maintenance was not finished: a package asks for a reboot",
-    fix="scontrol reboot ASAP nextstate=resume NODE",
+    fix="scontrol reboot ASAP nextstate=resume NODE; without RebootProgram drain it, reboot it, and resume it",
     who="operator",
 )
 

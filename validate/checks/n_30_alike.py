@@ -34,7 +34,7 @@ PARTS = {
     ),
     "account": (
         "account of the run", "the directory of accounts does not answer this node: no job of a user can start",
-        "getent passwd USER; ls -l /etc/passwd /etc/nsswitch.conf (0644); systemctl status sssd",
+        "getent passwd USER; ls -l /etc/passwd /etc/nsswitch.conf: 0644; systemctl status sssd",
     ),
     "lookup": (
         "where names are looked up", "the line hosts: of /etc/nsswitch.conf is another: names are looked up elsewhere",
@@ -79,7 +79,7 @@ UNREACHED = (
 )
 MUNGE = (
     "users' programs do not reach munge on this node, and without it no command of Slurm works",
-    "ls -ld /run/munge (munge's, 0755); ls -l /run/munge/munge.socket.2 (0777); systemctl restart munge",
+    "ls -ld /run/munge: of munge, 0755; ls -l /run/munge/munge.socket.2: 0777; systemctl restart munge",
 )
 
 
@@ -225,7 +225,8 @@ def of_another(observed: Any, seen: Opinion) -> tuple[str, str]:
     number, here, usual = observed.get("uid", "NUMBER"), observed["account"], seen.usual
     fix = (
         f"getent passwd {number} {usual}, here and on {seen.like}; usermod -u OTHER {here} frees the number, then "
-        f"useradd -u {number} {usual}, or the site's directory of accounts; find / -xdev -uid {number} shows whose "
+        f"usermod -u {number} {usual} where it exists here, else useradd -M -u {number} -g GROUP {usual}, or the "
+        "site's directory of accounts; find / -xdev -uid {number} shows whose "
         "files stay"
     )
     return (

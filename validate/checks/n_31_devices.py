@@ -1,4 +1,4 @@
-"""N-31: the device files that every program opens are there, and open to users."""
+"""N-31: the directories that every program enters and the device files that it opens are open to users."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from validate.probing import Node
 
 CHECK = Check(
     id="N-31",
-    title="/dev/null and its like are devices, open to users",
+    title="the system's directories, /dev/null and its like are open to users",
     tier="quick",
     step="host",
     cause="a device file that every program opens is closed, missing or a plain file",
-    fix="ls -l /dev/null /dev/zero /dev/urandom; systemd-tmpfiles --create --prefix=/dev; else reboot",
+    fix="ls -l /dev/null /dev/zero /dev/urandom, beside another node; rm -f and mknod it anew, or reboot",
     after=("N-33",),
 )
 
@@ -27,11 +27,23 @@ DEVICES = {
 }  # fmt: skip
 # Not every program needs these, and a kernel may be without them.
 OPTIONAL = ("fuse", "full", "tty", "ptmx")
+# A copy of a disk with the mode of its target, or a chmod of a directory too many, closes them.
+DIRECTORIES = (
+    "/", "/etc", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share", "/bin", "/lib", "/dev", "/var", "/run",
+)  # fmt: skip
 
 
 def observe(node: Node) -> Any:
-    """Look at each: its kind, number and mode."""
-    found: dict[str, Any] = {}
+    """Look at each: its kind, number and mode, and which directories this account may not enter."""
+    found: dict[str, Any] = {
+        # Path.exists raises below a directory that is closed.
+        "closed": [
+            path
+            for path, real in ((path, node.path(path)) for path in DIRECTORIES)
+            if os.path.exists(real) and not os.access(real, os.X_OK)  # noqa: PTH110
+        ],
+        "terminal": terminal(),
+    }
     for name in DEVICES:
         try:
             status = os.stat(node.path(f"/dev/{name}"))  # noqa: PTH116 - one call for all of it
@@ -44,8 +56,26 @@ def observe(node: Node) -> Any:
     return found
 
 
+def terminal() -> str:
+    """Return why there is no terminal for a program, '' where there is."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError as error:
+        return str(error.strerror)
+    return ""
+
+
 def judge(observed: Any, context: Context) -> Finding:
     """Each that is needed is there, each that is there is the device that it is called after, and open."""
+    if observed.get("closed"):
+        closed = " ".join(observed["closed"])
+        return failed(
+            f"{closed}: Permission denied",
+            "directories that users may enter",
+            f"users cannot enter {observed['closed'][0]} on this node: nearly every program looks into it",
+            f"chmod 0755 {closed}",
+        )
     problems: list[str] = []
     fixes: list[str] = []
     needed = False
@@ -69,6 +99,13 @@ def judge(observed: Any, context: Context) -> Finding:
             fixes.append(f"chmod 0666 {path}")
         wanted = name not in OPTIONAL or (name == "fuse" and mounts_by_fuse(context))
         needed = needed or (len(problems) > before and wanted)
+    if not problems and observed.get("terminal"):
+        return failed(
+            f"openpty: {observed['terminal']}",
+            "a pseudo-terminal",
+            "/dev/pts is not mounted, or closed: srun --pty and every interactive job fail",
+            "findmnt /dev/pts; mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts; ls -l /dev/ptmx",
+        )
     if not problems:
         return passed("as they should be")
     said, expected = "; ".join(problems), "character devices, open to users"

@@ -99,8 +99,9 @@ def judge(observed: Any, context: Context) -> Finding:
             "readable for munge alone",
             f"users may read {secrets}, with which they can be anybody for Slurm on every node",
             f"chown munge: {secrets}; chmod 0400 {secrets}; chmod 0700 {Path(secrets).parent}; it may have been "
-            "copied: in a maintenance window make a new key on one host (mungekey --create --force), copy it to all "
-            "hosts, and restart munge on all of them",
+            "copied: in a maintenance window make a new key on one host with runuser -u munge -- mungekey --create "
+            "--force, or create-munge-key -f before munge 0.5.14; copy it to all hosts, of munge and with mode 0400 as "
+            "here, and restart munge on all of them",
         )
     if opened:
         return failed(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from validate import reading
 from validate.model import Check, Context, Finding, compare, errored, failed, passed
 from validate.probing import Node
 
@@ -66,13 +67,16 @@ def observe(node: Node) -> Any:
     """Ask systemd for them."""
     wanted = ["LoadState", "DropInPaths", "FragmentPath", *SETTINGS, *COMPARED, BOUNDING]
     output = node.run(["systemctl", "show", "slurmd.service", f"--property={','.join(wanted)}"], 5)
-    return dict(re.findall(r"^(\w+)=(.*)$", output.stdout, re.MULTILINE))
+    found = dict(re.findall(r"^(\w+)=(.*)$", output.stdout, re.MULTILINE))
+    return found or {"said": output.stderr[:300] or f"systemctl ended with {output.code}"}
 
 
 def judge(observed: Any, context: Context) -> Finding:
     """None of them is set, or what is set takes nothing away, and is so on the other nodes."""
     if "LoadState" not in observed:
-        return errored("systemd does not say what slurmd's unit is")
+        said = str(observed.get("said") or "nothing")
+        busless = reading.busless(said)
+        return failed(*busless) if busless else errored(f"systemd does not say what slurmd's unit is: {said}")
     if observed["LoadState"] != "loaded":
         return passed("slurmd is no unit of systemd here")
     bad = {name: lost for name, (good, lost) in SETTINGS.items() if observed.get(name) not in (None, "", *good)}
@@ -86,7 +90,7 @@ def judge(observed: Any, context: Context) -> Finding:
     if not bad:
         return passed("nothing is taken away")
     name = next(iter(bad))
-    files = observed.get("DropInPaths") or observed.get("FragmentPath") or ""
+    files = " ".join(filter(None, (observed.get("FragmentPath"), observed.get("DropInPaths"))))
     return failed(
         ", ".join(f"{key}={shortened(observed[key])}" for key in bad),
         ", ".join(f"{key}={shortened(wanted[key]) or (SETTINGS.get(key) or (('',),))[0][0]}" for key in bad),

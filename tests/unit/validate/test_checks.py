@@ -237,7 +237,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("N-24", NOW + 90, FAIL, "90.0 s ahead"),
     ("N-24", NOW - 90, FAIL, "89.0 s behind"),
     ("N-25", {"code": 0, "stdout": "slurmd.service loaded failed failed x\n", "stderr": ""}, FAIL, "slurmd.service"),
-    ("N-25", {"code": 1, "stdout": "", "stderr": "Failed to connect to bus"}, ERROR, "bus"),
+    ("N-25", {"code": 1, "stdout": "", "stderr": "Failed to connect to bus: No such file"}, FAIL, "connect to bus"),
+    ("N-25", {"code": 1, "stdout": "", "stderr": "it said something else"}, ERROR, "something else"),
     ("N-27", {"flag": True, "release": "6.1.0"}, FAIL, "reboot-required"),
     ("N-30", changed("N-30", account="unknown here"), FAIL, "directory of accounts"),
     ("L-01", {"names": ["pyxis_5.0", "mine"], "jobs": ["7"]}, FAIL, "pyxis_5.0"),
@@ -519,6 +520,16 @@ def test_docker_without_what_starts_containers_is_noticed_beside_other_nodes():
     assert finding.status == FAIL and "runc is missing" in finding.cause and "bin/runc" in finding.fix
     # Nowhere: another program starts them.
     assert judge("D-01", lost, fleet={"n1": lost, "n2": lost}, settings={"runtimes": ["docker"]}).status == PASS
+
+
+def test_docker_without_its_bridge_is_noticed_beside_other_nodes():
+    there = {**DOCKER, "bridge": True}
+    lost, settings = {**there, "bridge": False}, {"runtimes": ["docker"]}
+    finding = judge("D-01", lost, fleet={"n1": lost, "n2": there, "n3": there}, settings=settings)
+    assert finding.status == FAIL and "docker0" in finding.cause
+    # A site may have switched it off; older results do not say.
+    assert judge("D-01", lost, fleet={"n1": lost, "n2": lost, "n3": lost}, settings=settings).status == PASS
+    assert judge("D-01", DOCKER, fleet={"n1": DOCKER, "n2": there, "n3": there}, settings=settings).status == PASS
 
 
 def test_what_stands_behind_docker_is_read_from_systemd(tmp_path, monkeypatch):
@@ -965,9 +976,13 @@ def test_the_package_of_a_file_is_named_with_what_writes_it_anew(tmp_path, monke
     fleet = {"gpu001": lost, "n2": seen, "n3": seen}
     finding = judge("N-07", lost, fleet=fleet)
     assert finding.about == (link,)
-    # What a site wrote into a package's file is kept.
-    anew = {"dpkg": "apt-get install --reinstall -o", "rpm": f"mv {link} /root; dnf reinstall enroot"}[program]
-    assert f"of the package enroot: {anew}" in finding.fix and "rm " not in finding.fix
+    assert finding.fix.endswith("of the package enroot: playbooks/site.yml --limit gpu001")
+    # What a site wrote into a package's file is kept; a link leads to the file.
+    edited = judge("N-07", {**seen, link: "0 0755"}, fleet={**fleet, "gpu001": {**seen, link: "0 0755"}})
+    assert edited.fix.endswith(f"mv $(readlink -f {link}) /root on gpu001; playbooks/site.yml --limit gpu001")
+    # What no role installs comes from the distribution's repository.
+    other = n_07_drift.difference(link, "gpu001", "n2", {link: "0", "packages": {link: wanted.replace("enroot", "x")}})
+    assert {"dpkg": "apt-get install --reinstall -o", "rpm": f"mv {link} /root && dnf reinstall x"}[program] in other
     for one in fleet.values():
         one.pop("packages", None)
     assert "package" not in judge("N-07", lost, fleet=fleet).fix
@@ -1497,6 +1512,46 @@ def test_the_devices_of_every_program_are_looked_at():
     assert judge("N-31", changed("N-31", null={"problem": "No such file or directory"})).status == FAIL
     assert judge("N-31", changed("N-31", fuse={"number": [10, 229], "mode": 0o600})).status == WARN
     assert judge("N-31", changed("N-31", fuse={"problem": "No such file or directory"})).status == PASS
+    assert judge("N-31", changed("N-31", terminal="No such file or directory")).fix.startswith("findmnt /dev/pts")
+
+
+def test_a_closed_directory_of_the_system_explains_more_than_what_is_missed_in_it(tmp_path):
+    for name in ("etc/x", "usr/lib/x", "dev/x"):
+        write(tmp_path, name, "")
+    (tmp_path / "usr").chmod(0o700)
+    seen = in_another_account(f"n_31_devices.observe(Node(root={str(tmp_path)!r}))", tmp_path)
+    # What lies below it cannot be told from what is not there.
+    assert seen["closed"] == ["/usr"] and seen["terminal"] == ""
+    finding = judge("N-31", {**GOOD["N-31"], **seen, "null": GOOD["N-31"]["null"]})
+    assert "users cannot enter /usr" in finding.cause and finding.fix == "chmod 0755 /usr"
+
+
+def test_a_bus_that_does_not_run_is_a_failure_with_what_starts_it():
+    # Recorded from systemd 257.
+    said = "Failed to connect to system scope bus via local transport: Connection refused"
+    assert judge("N-33", {"said": said}).fix.endswith("systemctl start dbus.socket dbus")
+    assert judge("H-13", {"code": 1, "stdout": "", "stderr": said}).status == FAIL
+    assert judge("N-33", {"said": "it hangs"}).status == judge("N-33", {}).status == ERROR
+
+
+def test_a_temporary_directory_that_is_none_is_made_anew():
+    place = {**PATHS["temporary files"], "path": "/var/tmp", "write": "File exists"}
+    finding = judge("N-10", {**PATHS, "lasting temporary files": place})
+    assert "no directory: a link that leads nowhere" in finding.cause
+    assert finding.fix.endswith("install -d -m 1777 /var/tmp")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("squashfuse_ll exited: fuse: device not found, try 'modprobe fuse' first", "/dev/fuse is missing"),
+        ("while mounting /nowhere/site: mount source /nowhere/site doesn't exist", "bind path"),
+        ("FATAL: something else", "does not start a container"),
+    ],
+)
+def test_what_apptainer_says_of_its_start_has_causes_of_its_own(said, words):
+    finding = judge("A-06", {**GOOD["A-06"], "problem": said}, settings={"runtimes": ["apptainer"]})
+    assert words in finding.cause
 
 
 def test_what_users_may_change_of_what_root_loads_is_found(tmp_path):

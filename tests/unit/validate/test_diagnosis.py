@@ -151,6 +151,12 @@ LAUNCHES += [
         "PAM refuses the account's session on this node, which UsePAM asks for: Permission denied",
     ),
     ("slurmstepd: error: execve(): python3: Permission denied", "may not execute it"),
+    ("slurmstepd-n1: error: couldn't chdir to `/': Permission denied: going to /tmp instead", "users cannot enter /"),
+    ("srun: error: fork: Resource temporarily unavailable", "the submit host lets this account start no more"),
+    (
+        "srun: fatal: _msg_thr_create: pthread_create error Resource temporarily unavailable",
+        "the submit host lets this account start no more",
+    ),
     ("slurmstepd: error: execve(): python3: No such file or directory", "has no python3"),
     (
         "srun: error: Task launch for StepId=6.0 failed on node n1: Zero Bytes were transmitted or received",

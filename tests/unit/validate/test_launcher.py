@@ -203,6 +203,14 @@ def test_an_answer_for_a_node_that_was_not_asked_does_not_count(slurm: Path, mon
     assert "other" not in hosts and not hosts["gpu001"]["checks"]
 
 
+@pytest.mark.parametrize("eaten", [1, 2])
+def test_what_a_login_takes_of_the_input_is_said(eaten: int):
+    words = [sys.executable, "-I", "-u", "-c", session.BOOT]
+    lines = [json.dumps("print(1)"), json.dumps({"action": "launch"})]
+    done = subprocess.run(words, input="\n".join(lines[eaten:]), capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("what runs at a login here reads the standard input")
+
+
 def launched(what: dict[str, Any]) -> subprocess.Popen[str]:
     program = bundle.program(bundle.sources(bundle.LAUNCHER, {}), "validate.launcher:main")
     words = [sys.executable, "-I", "-u", "-c", session.BOOT]
