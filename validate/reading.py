@@ -6,7 +6,8 @@ import os
 import pwd
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ PLATFORMS = ("/opt/parallelcluster", "/opt/ml/config")
 STATE = "LoadState,ActiveState,UnitFileState"
 # The home of an account that is to have none; '' where the account itself is not known.
 NO_HOME = ("", "/", "/nonexistent", "/var/empty", "/dev/null")
+# Seconds within which a file system says what it is.
+ANSWER = 4
 # enroot 4.1's own defaults (conf/enroot.conf.in).
 ENROOT_DEFAULTS = {
     "ENROOT_RUNTIME_PATH": "${XDG_RUNTIME_DIR:-/run}/enroot",
@@ -136,6 +139,26 @@ def place_of(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
     return {
         "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": real,
         "there": os.path.exists(real),  # noqa: PTH110
+    }  # fmt: skip
+
+
+def silent(node: Node, paths: Iterable[str]) -> set[str]:
+    """Return the paths whose file system does not answer: a process of its own can be given up.
+
+    What is known of a file may be remembered, and what a whole file system says of itself is not.
+    """
+    asked = sorted({path for path in paths if path})
+    with ThreadPoolExecutor(len(asked)) as pool:
+        outputs = pool.map(lambda path: node.run(["stat", "-f", "-c", "%T", path], ANSWER), asked)
+        return {path for path, output in zip(asked, outputs) if output.code is None}
+
+
+def given_up(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
+    """Return what ``place_of`` does, of a path that nobody may touch because its file system does not answer."""
+    mount = mount_of(path, table)
+    return {
+        "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": path,
+        "there": True,
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ FULL, CLOSED, READ_ONLY, MISSING, QUOTA, EXISTS, FILE = (
         errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR
     )
 )  # fmt: skip
+HUNG = "its file system does not answer"
 # Users write below these nowhere: a directory that is missing there was to be made for them.
 OF_ROOT = ("/", "/run", "/var", "/var/lib", "/var/cache", "/opt", "/srv", "/mnt", "/home")
 MAKE = (
@@ -66,6 +67,16 @@ def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any])
     bad = {key: place for key, place in places.items() if place["write"] not in ("", FULL)}
     if not bad:
         return None
+    hung = [place for place in bad.values() if place["write"] == HUNG]
+    if hung:
+        point = hung[0]["mount"]
+        return failed(
+            "; ".join(f"{place['path']} on {place['mount']} ({place['type']}): {HUNG}" for place in hung),
+            GOOD,
+            f"the file system on {point} does not answer: its server is dead, or its disk hangs",
+            f"findmnt {point}; dmesg -T | grep -iE 'not responding|I/O error|blocked for more'; ping its server; "
+            f"umount -l {point}; mount {point}; else reboot",
+        )
     said = "; ".join(f"{key} {place['path']}: {place['write']}" for key, place in bad.items())
     key, place = next(iter(bad.items()))
     if place["write"] == READ_ONLY:

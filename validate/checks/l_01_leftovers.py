@@ -19,7 +19,7 @@ CHECK = Check(
     step="host",
     cause="jobs that were killed leave their containers' trees behind (pyxis#161)",
     fix="enroot remove NAME as their owner; clean up in the epilog",
-    after=("N-05", "N-30"),
+    after=("N-05", "N-30", "N-10"),
     seconds=30,
 )
 

@@ -30,12 +30,18 @@ def observe(node: Node) -> Any:
     """Find what holds each path, and write there as enroot would."""
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
-    for key, path in reading.enroot_paths(node).items():
-        # One that its shell cannot expand is none: what is written there says nothing.
-        seen = reading.write(path) if path else {"write": ""}
-        found[key] = {**reading.place_of(path, table), **seen, "shape": storage.shape(path, node.name)}
-    for key, path in storage.COMMON.items():
-        found[key] = {**reading.place_of(path, table), **reading.write(path), "mode": mode(path)}
+    paths = {**reading.enroot_paths(node), **storage.COMMON}
+    hung = reading.silent(node, paths.values())
+    for key, path in paths.items():
+        if path in hung:
+            found[key] = {**reading.given_up(path, table), "write": storage.HUNG}
+        else:
+            # One that its shell cannot expand is none: what is written there says nothing.
+            found[key] = {**reading.place_of(path, table), **(reading.write(path) if path else {"write": ""})}
+        if key in storage.COMMON:
+            found[key]["mode"] = 0 if path in hung else mode(path)
+        else:
+            found[key]["shape"] = storage.shape(path, node.name)
     for line in slurm.plugstack(node)["pyxis"]:
         runtime = slurm.runtime_path(line)
         # slurmd makes the last component alone, as root.

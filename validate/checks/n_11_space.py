@@ -54,10 +54,13 @@ def biggest(node: Node, place: str) -> list[str]:
 
 
 def observe(node: Node) -> Any:
-    """Measure every place once; enroot's own directories by their nearest parent."""
+    """Measure every place once; enroot's own directories by their nearest parent; N-10 says which do not answer."""
     paths = reading.enroot_paths(node)
+    named = [*paths.values(), *daemons(node)]
+    hung = reading.silent(node, [*PLACES, *named])
     # A closed directory is measured by the nearest that this account may enter.
-    places = [*PLACES, *(reading.existing(path) for path in (*paths.values(), *daemons(node)))]
+    near = {path: reading.existing(path) for path in named if path not in hung}
+    places = [*(place for place in PLACES if place not in hung), *near.values()]
     found: dict[str, dict[str, Any]] = {}
     for place in dict.fromkeys(places):
         try:
@@ -76,7 +79,7 @@ def observe(node: Node) -> Any:
     # Two of them are enough to begin with, and cost a bounded time.
     for place in full[:2]:
         found[place]["biggest"] = biggest(node, place)
-    return {"places": found, "data": reading.existing(paths["ENROOT_DATA_PATH"])}
+    return {"places": found, "data": near.get(paths["ENROOT_DATA_PATH"], "")}
 
 
 def judge(observed: Any, context: Context) -> Finding:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.validate.conftest import GOOD
 from tests.unit.validate.test_checks import judge
 from validate import reading, storage
-from validate.checks import n_10_storage
+from validate.checks import n_10_storage, n_11_space
 from validate.model import FAIL, PASS
 from validate.probing import Node
 
@@ -151,3 +151,20 @@ def test_a_directory_that_a_prolog_made_for_the_job_is_mended_in_the_prolog():
         finding = judge("N-10", with_place("ENROOT_DATA_PATH", path=path, **CLOSED, obstacle=at))
         assert "for whose job it was made" in finding.cause and "makes /local/JOB" in finding.fix
         assert "chmod" not in finding.fix
+
+
+def test_a_file_system_that_does_not_answer_is_given_up_and_said(tmp_path, monkeypatch):
+    # Of its arguments the last one is the path.
+    program = tmp_path / "stat"
+    program.write_text('#!/bin/sh\ncase "$4" in */dead*) sleep 60;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("ENROOT_DATA_PATH", str(tmp_path / "dead" / "x"))
+    monkeypatch.setattr(reading, "ANSWER", 0.5)
+    seen = n_10_storage.observe(Node(root=str(tmp_path)))
+    assert seen["ENROOT_DATA_PATH"]["write"] == storage.HUNG and seen["temporary files"]["write"] == ""
+    assert not (tmp_path / "dead").exists()
+    finding = judge("N-10", with_place("ENROOT_DATA_PATH", mount="/raid", type="nfs4", write=storage.HUNG))
+    assert "the file system on /raid does not answer" in finding.cause and "umount -l /raid" in finding.fix
+    space = n_11_space.observe(Node(root=str(tmp_path)))
+    assert space["data"] == "" and judge("N-11", {**GOOD["N-11"], "data": ""}).status == PASS
