@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from validate import slurm
@@ -26,6 +27,10 @@ PACKAGES = (
     "apptainer-suid", "singularity-ce",
 )  # fmt: skip
 TOOLKIT = PACKAGES[2:6]
+# Those whose files are read whole: small ones, on which every container depends.
+VERIFIED = PACKAGES[:6]
+# A line of dpkg --verify and of rpm --verify: what is another (5: the content), what kind of file, the path.
+VERIFY = re.compile(r"^(?:missing|..5\S*) +(?:([a-z]) )? *(/\S+)$", re.MULTILINE)
 DENIED = {
     ("enroot", "4.1.0"): "containers do not start (enroot#261)",
     ("libnvidia-container1", "1.17.7"): "device rules fail after an upgrade (nvidia-container-toolkit#1093)",
@@ -35,7 +40,7 @@ DENIED = {
 
 # A role installs a package anew of which a file is missing. enroot's are in no repository of the distribution.
 ANEW = "where it is the package's own, mv it to /root, and playbooks/site.yml --limit this node installs it anew"
-PROGRAM, PROGRAM_FAILS, BROKEN = "enroot version", "enroot fails", "broken"
+PROGRAM, PROGRAM_FAILS, BROKEN, ALTERED = "enroot version", "enroot fails", "broken", "altered"
 ABSENT = "absent"
 # The second letter of dpkg's state: what an installation that was cut off leaves.
 CUT_OFF = {"H": "half-installed", "U": "unpacked", "F": "half-configured"}
@@ -60,9 +65,22 @@ def observe(node: Node) -> Any:
         found[PROGRAM_FAILS] = f"{ended} {program.text[:200]}".strip()
     if broken:
         found[BROKEN] = broken
+    others = altered(node, [name for name in VERIFIED if name in found])
+    if others:
+        found[ALTERED] = others
     for line in slurm.plugstack(node)["pyxis"]:
         found["pyxis"] = str(node.path(line["plugin"]).resolve().parent.name)
     return found
+
+
+def altered(node: Node, names: list[str]) -> list[str]:
+    """Return the files that are not as the packages brought them; a file of the configuration may be edited."""
+    if not names:
+        return []
+    words = ["dpkg", "--verify"] if node.which("dpkg-query") else ["rpm", "--verify", "--nodeps", "--noscripts"]
+    found = VERIFY.findall(node.run([*words, *names], 8).stdout)
+    # Some nodes are installed without documentation.
+    return [path for kind, path in found if not kind and not path.startswith("/usr/share/doc/")]
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -86,6 +104,16 @@ def judge(observed: Any, context: Context) -> Finding:
     if names:
         wanted = ", ".join(f"{name} {beside.other[name].usual}" for name in names)
         return failed(", ".join(f"{name} {beside.own[name]}" for name in names), f"{wanted}, {beside.on}")
+    damaged = damage(observed)
+    if damaged:
+        return damaged
+    if beside.split:
+        return undecided(beside, "the version that the site pins: playbooks/site.yml installs it on both")
+    return passed(", ".join(f"{name} {version}" for name, version in sorted(own.items())) or "none installed")
+
+
+def damage(observed: Any) -> Finding | None:
+    """Return what was done to enroot's program, or to a file of a package; None where nothing was."""
     if observed.get(PROGRAM_FAILS):
         return failed(
             f"enroot version: {observed[PROGRAM_FAILS]}",
@@ -101,11 +129,18 @@ def judge(observed: Any, context: Context) -> Finding:
             "the program was replaced by hand, or another one is earlier on PATH",
             f"type -a enroot; {ANEW}",
         )
-    if beside.split:
-        return undecided(beside, "the version that the site pins: playbooks/site.yml installs it on both")
-    return passed(", ".join(f"{name} {version}" for name, version in sorted(own.items())) or "none installed")
+    if observed.get(ALTERED):
+        files = " ".join(observed[ALTERED][:3]) + " …" * (len(observed[ALTERED]) > 3)
+        return failed(
+            f"not as in the package: {files}",
+            "files as their packages brought them",
+            "a file of a package was changed or removed by hand, or damaged on the disk",
+            f"mv {files} to /root where it is there; playbooks/site.yml --limit this node installs its package anew; "
+            "dmesg -T | grep -i 'i/o error'",
+        )
+    return None
 
 
 def packages(seen: Any) -> dict[str, str]:
     """Return the packages of an observation."""
-    return {name: version for name, version in seen.items() if name not in (PROGRAM, PROGRAM_FAILS, BROKEN)}
+    return {name: version for name, version in seen.items() if name not in (PROGRAM, PROGRAM_FAILS, BROKEN, ALTERED)}

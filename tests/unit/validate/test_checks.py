@@ -1322,6 +1322,35 @@ def test_held_and_half_installed_packages_are_read(tmp_path, monkeypatch):
     assert "is broken" in judge("N-06", {**found, "broken": {}}).cause
 
 
+# Recorded from dpkg 1.22 as an ordinary account; rpm's lines are in the form of its manual.
+VERIFIED = {
+    "dpkg": [
+        "??5?????? c /etc/enroot/enroot.conf", "?????????   /usr/bin/enroot", "??5??????   /usr/lib/enroot/a.sh",
+        "missing     /usr/lib/enroot/b.sh", "missing   c /etc/enroot/hooks.d/x", "missing     /usr/share/doc/enroot/c",
+        "missing     /root/x (Permission denied)",
+    ],
+    "rpm": [
+        "S.5....T.  c /etc/enroot/enroot.conf", ".M.......    /usr/bin/enroot", "S.5....T.    /usr/lib/enroot/a.sh",
+        "missing     /usr/lib/enroot/b.sh", ".......T.  d /usr/share/doc/enroot/c",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", ["dpkg", "rpm"])
+def test_files_that_are_not_as_in_their_package_are_named(tmp_path, monkeypatch, program):
+    said = write(tmp_path, "said", "\n".join(VERIFIED[program]) + "\n")
+    installed = "#!/bin/sh\n[ $1 = --verify ] && cat {} || echo 'ii  enroot 4.1.2-1'\n"
+    write(tmp_path, program, installed.format(said), 0o755)
+    write(tmp_path, "dpkg-query", installed.format(said), 0o755 if program == "dpkg" else 0o600)
+    write(tmp_path, "enroot", "#!/bin/sh\necho 4.1.2\n", 0o755)
+    (tmp_path / "cat").symlink_to("/bin/cat")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = n_06_packages.observe(Node())
+    assert found["altered"] == ["/usr/lib/enroot/a.sh", "/usr/lib/enroot/b.sh"]
+    finding = judge("N-06", found)
+    assert finding.status == FAIL and finding.fix.startswith("mv /usr/lib/enroot/a.sh /usr/lib/enroot/b.sh to /root")
+
+
 def test_the_daemons_own_directories_are_measured_with_what_is_in_them(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_CONF", "/etc/slurm/slurm.conf")
     write(tmp_path, "etc/slurm/slurm.conf", "SlurmdSpoolDir=/spool/%n\n")
