@@ -51,7 +51,7 @@ validate: venv ## Accept a site's nodes by real jobs, or say which is bad, why, 
 
 # DEBIAN_MIRROR and TLS_VERIFY=false are passed on.
 .PHONY: probe-image
-probe-image: ## Make a small image for validate_image and push it (REGISTRY=host:5000, SUITE=bookworm; needs podman)
+probe-image: ## Make a small image for validate_image and push it (REGISTRY=host:5000, SUITE=bookworm; needs podman, mmdebstrap)
 	@test -n "$(REGISTRY)" || { echo 'Name a registry: make probe-image REGISTRY=head:5000' >&2; exit 2; }
 	validate/image/build "$(REGISTRY)" $(SUITE)
 

@@ -96,7 +96,7 @@ def clock_problem(wall: float, built: float) -> str:
     days = (built - wall) / 86400
     return (
         "the clock is %.0f days before this bundle was made: TLS and package signatures fail until it is set "
-        "(chronyc makestep)" % days
+        "(chronyc makestep, or systemctl restart systemd-timesyncd)" % days
     )
 
 

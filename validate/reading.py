@@ -21,6 +21,8 @@ STATE = "LoadState,ActiveState,UnitFileState"
 NO_HOME = ("", "/", "/nonexistent", "/var/empty", "/dev/null")
 # Seconds within which a file system says what it is.
 ANSWER = 4
+# Names and links on the way to a path, after which it is a circle.
+LINKS = 200
 # enroot 4.1's own defaults (conf/enroot.conf.in).
 ENROOT_DEFAULTS = {
     "ENROOT_RUNTIME_PATH": "${XDG_RUNTIME_DIR:-/run}/enroot",
@@ -153,13 +155,37 @@ def silent(node: Node, paths: Iterable[str]) -> set[str]:
         return {path for path, output in zip(asked, outputs) if output.code is None}
 
 
-def given_up(path: str, table: list[dict[str, str]]) -> dict[str, Any]:
-    """Return what ``place_of`` does, of a path that nobody may touch because its file system does not answer."""
-    mount = mount_of(path, table)
+def given_up(node: Node, path: str, table: list[dict[str, str]]) -> dict[str, Any]:
+    """Return what ``place_of`` does, of a path that nobody may touch because a file system on its way is silent."""
+    mount = silent_mount(node, path, table)
     return {
         "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": path,
         "there": True,
     }  # fmt: skip
+
+
+def silent_mount(node: Node, path: str, table: list[dict[str, str]]) -> dict[str, str]:
+    """Return the first mount on the way to a path, and on that of its links, that does not answer."""
+    points = {mount["point"] for mount in table}
+    place, rest = "/", path.split("/")
+    for _ in range(LINKS):
+        if not rest:
+            break
+        step = os.path.normpath(os.path.join(place, rest.pop(0)))  # noqa: PTH118 - a text, of which nothing is touched
+        if step in points and step != place:
+            # Not a link, and to look would be to wait.
+            if silent(node, [step]):
+                return mount_of(step, table)
+            place = step
+            continue
+        try:
+            target = str(Path(step).readlink())
+        except OSError:
+            place = step
+        else:
+            rest = [*target.split("/"), *rest]
+            place = "/" if target.startswith("/") else place
+    return mount_of(place, table)
 
 
 def write(path: str) -> dict[str, Any]:
@@ -207,7 +233,7 @@ def busless(said: str) -> tuple[str, str, str, str] | None:
 
     Recorded from systemd 257 ("to system scope bus via local transport") and 252 ("to bus").
     """
-    if not re.search(r"Failed to connect to (system scope )?bus", said):
+    if not re.search(r"Failed to connect to (system scope )?bus[^\n]*: (No such file|Connection refused)", said):
         return None
     cause = "the message bus (dbus) does not run on this host, and without it nobody but root reaches systemd"
     fix = "systemctl status dbus.socket dbus; systemctl start dbus.socket dbus"

@@ -26,7 +26,9 @@ from validate.framing import Decoder, Record
 OPTIONS = ("SLURM_", "_SLURM_", "SALLOC_", "SBATCH_", "SRUN_", "SQUEUE_", "SINFO_", "SCANCEL_", "SCONTROL_")
 # These say where Slurm is, who asks, and on whose account.
 KEPT = {
-    "SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_SOCKET",
+    "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_SOCKET",
+    # Of no program of Slurm's, but of modules and wrappers around them.
+    "SLURM_ROOT", "SLURM_HOME",
     "SALLOC_ACCOUNT", "SALLOC_QOS", "SALLOC_WCKEY", "SBATCH_ACCOUNT", "SBATCH_QOS", "SBATCH_WCKEY",
 }  # fmt: skip
 STDERR_LIMIT = 40_000

@@ -26,6 +26,8 @@ FULL, CLOSED, READ_ONLY, MISSING, QUOTA, EXISTS, FILE = (
 HUNG = "its file system does not answer"
 # Users write below these nowhere: a directory that is missing there was to be made for them.
 OF_ROOT = ("/", "/run", "/var", "/var/lib", "/var/cache", "/opt", "/srv", "/mnt", "/home")
+# What a running system stands on is not unmounted.
+SYSTEM = ("/", "/run", "/var", "/usr", "/tmp", "/var/tmp", "/dev/shm")
 MAKE = (
     "systemctl restart slipway-storage{}; systemd-tmpfiles --create --prefix={}; "
     "then playbooks/site.yml, which makes the directories and what makes them at boot"
@@ -70,12 +72,13 @@ def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any])
     hung = [place for place in bad.values() if place["write"] == HUNG]
     if hung:
         point = hung[0]["mount"]
+        anew = "" if point in SYSTEM or hung[0]["type"] == "autofs" else f"umount -l {point}; mount {point}; else "
         return failed(
             "; ".join(f"{place['path']} on {place['mount']} ({place['type']}): {HUNG}" for place in hung),
             GOOD,
             f"the file system on {point} does not answer: its server is dead, or its disk hangs",
             f"findmnt {point}; dmesg -T | grep -iE 'not responding|I/O error|blocked for more'; ping its server; "
-            f"umount -l {point}; mount {point}; else reboot",
+            f"{anew}reboot",
         )
     said = "; ".join(f"{key} {place['path']}: {place['write']}" for key, place in bad.items())
     key, place = next(iter(bad.items()))
@@ -84,13 +87,13 @@ def written(places: Mapping[str, Any], beside: Beside, fleet: Mapping[str, Any])
         return failed(said, GOOD, cause, f"dmesg -T | tail; then mount -o remount,rw {place['mount']}; /etc/fstab")
     if place["write"] == QUOTA:
         return failed(said, GOOD, "the account's quota is used up there", f"quota -s; du -sh {place['path']}")
+    if key in beside.other and beside.other[key].usual[0] != point_of(place):
+        return mounted_otherwise(places, beside, fleet)
     if place["write"] in (EXISTS, FILE):
         path = place["path"]
         cause = f"{path}, or what is above it, is no directory: a link that leads nowhere, or a file"
         anew = f"install -d -m 1777 {path}" if path in COMMON.values() else "playbooks/site.yml makes it anew"
         return failed(said, GOOD, cause, f"namei -l {path}; mv what is no directory to /root; {anew}")
-    if key in beside.other and beside.other[key].usual[0] != point_of(place):
-        return mounted_otherwise(places, beside, fleet)
     at = place.get("obstacle")
     if not at or (place["write"] != CLOSED and key != "pyxis"):
         return failed(said, GOOD)

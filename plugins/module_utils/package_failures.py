@@ -79,8 +79,8 @@ APT_FAILURES = (
 
 # Where what a distribution with dnf lacks usually is (EL 9: apptainer; Amazon Linux 2023: its fakeroot).
 EXTRA = (
-    "Enable one that has it: EPEL on RHEL, Rocky and Alma (package epel-release), SPAL on Amazon Linux 2023 "
-    "(spal-release), or the site's own mirror; then run again."
+    "Enable one that has it: EPEL (on Rocky and Alma the package epel-release, on RHEL that of dl.fedoraproject.org), "
+    "SPAL on Amazon Linux 2023 (spal-release), or the site's own mirror; then run again."
 )
 
 # The texts are dnf's 4.14 and rpm's 4.18, LC_ALL=C.UTF-8; dnf 4.14 is also that of RHEL 9 and Amazon Linux 2023.

@@ -9,9 +9,13 @@ from ansible_collections.slipway.containers.plugins.module_utils import versions
 from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles import Finding, Role, one_line, show
 
 # How a node's files of a package are unpacked again, by its os_family.
+# dnf reinstall passes over a package that is not installed; rpm takes both.
 REINSTALL = {
-    "Debian": ("apt-get install --reinstall", "./%s_%s_*.deb"),
-    "RedHat": ("dnf reinstall", "./%s-%s.*.rpm"),
+    "Debian": ("apt-get install --reinstall {names}, or {files} where no repository has them", "./%s_%s_*.deb"),
+    "RedHat": (
+        "rpm --upgrade --replacepkgs {files}, or where a repository has them: dnf install {names} && dnf reinstall {names}",
+        "./%s-%s.*.rpm",
+    ),
 }
 
 
@@ -70,11 +74,13 @@ def judge_whole(role: Role, desired: Any, values: Mapping[str, Any], facts: Mapp
     package, version = next(iter(newer.items()))
     problem = "is newer than %s_version (%s) and not whole: %s" % (role.name, desired, ", ".join(lacking))
     command, form = REINSTALL["RedHat" if facts.get("os_family") == "RedHat" else "Debian"]
-    advice = "%s_version: %s or newer; or on the node: %s %s" % (
+    # The epoch is in no file's name, and the roles write it themselves.
+    plain = version.rpartition(":")[2]
+    files = " ".join(form % (name, plain) for name in names)
+    advice = "%s_version: %s or newer; or on the node: %s" % (
         role.name,
-        version.rpartition("-")[0] or version,
-        command,
-        " ".join(form % (name, version) for name in names),
+        plain.rpartition("-")[0] or plain,
+        command.format(names=" ".join(names), files=files),
     )
     what = "package %s on the node" % package
     return [Finding(role.name, what, show(version), problem, advice, edit=False)]

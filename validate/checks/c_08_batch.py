@@ -25,8 +25,9 @@ SECONDS = 90
 # Seconds between two looks at a job: as many looks for a slow start as for a long one. sbatch --wait would look again
 # only after 2, 8 and 32 s (Slurm 24.11), and an ended job would be waited for half a minute.
 SOONEST, LATEST = 0.3, 4.0
-# States of a job that does not end by itself, or has not yet.
-ALIVE = {"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
+# States of a job whose script ended, and of one that something else ended: it proves nothing of containers.
+ENDED = ("COMPLETED", "FAILED", "OUT_OF_MEMORY")
+STOPPED = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "REVOKED")
 # Jobs at once, where the deep tier tries every node.
 PARALLEL = 64
 INSIDE, OUTSIDE, UNKNOWN = 42, 43, 44
@@ -61,7 +62,7 @@ def submit(node: Node, name: str, deadline: float) -> dict[str, Any]:
     """Run the script on one node; ``code`` is None where it did not end in time."""
     image, job = str(node.settings.get("image") or ""), str(node.settings.get("job") or "validate")
     words = ["sbatch", "--parsable", f"--nodelist={name}", "--nodes=1", f"--job-name={job}", "--output=/dev/null"]
-    words += ["--chdir=/", "--time=5"]
+    words += ["--chdir=/", "--time=5", "--no-requeue"]
     for option in ("partition", "account", "reservation"):
         value = (node.settings.get("proven_partition") if option == "partition" else "") or node.settings.get(option)
         words += [f"--{option}={value}"] if value else []
@@ -73,24 +74,28 @@ def submit(node: Node, name: str, deadline: float) -> dict[str, Any]:
     output = node.run(["sh", "-c", command], left) if left > 0 else Output(None, "", "not tried: no time was left")
     if output.code == 0:
         number = re.search(r"^(\d+)(;\S+)?\s*\Z", output.stdout, re.MULTILINE)
-        output = ended(node, number.group(1), deadline) if number else Output(None, output.stdout, output.stderr)
+        jobs = min(PARALLEL, len(node.settings.get("proven") or ()))
+        output = ended(node, number.group(1), deadline, jobs) if number else Output(None, output.stdout, output.stderr)
     return {"node": name, "known": root != "?", **output.record()}
 
 
-def ended(node: Node, job: str, deadline: float) -> Output:
-    """Wait for a job; its exit code, as a shell has it, and what Slurm last said of it."""
-    pause = SOONEST
+def ended(node: Node, job: str, deadline: float, jobs: int) -> Output:
+    """Wait for one of so many jobs; its exit code, as a shell has it, and what Slurm last said of it."""
+    # All of them ask slurmctld, which may serve an account only so many times a second.
+    pause, longest = max(SOONEST, jobs / 30), max(LATEST, jobs / 5)
     while True:
-        shown = node.run(["scontrol", "--oneliner", "show", "job", job], 20)
+        shown = node.run(["scontrol", "--oneliner", "show", "job", job], max(1, min(20, deadline - time.monotonic())))
         said = dict(re.findall(r"\b(JobState|Reason|ExitCode)=(\S+)", shown.stdout))
         text = " ".join(f"{key}={value}" for key, value in said.items()) or shown.stderr
-        if said.get("JobState", "PENDING") not in ALIVE:
-            code, _, signal = said.get("ExitCode", "1:0").partition(":")
+        state, (code, _, signal) = said.get("JobState", ""), said.get("ExitCode", "0:0").partition(":")
+        # One that completes may be about to begin anew, and then it has no code yet.
+        if state in ENDED or (state == "COMPLETING" and (code, signal) != ("0", "0")):
             return Output(128 + int(signal) if int(signal or 0) else int(code), f"job {job}: {text}", "")
-        if time.monotonic() + pause > deadline:
+        # Slurm forgets jobs after MinJobAge.
+        if state in STOPPED or "Invalid job id" in shown.stderr or time.monotonic() + pause > deadline:
             return Output(None, f"job {job}: {text}", "")
         time.sleep(pause)
-        pause = min(LATEST, pause * 1.3)
+        pause = min(longest, pause * 1.3)
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -116,7 +121,7 @@ def judge(observed: Any, context: Context) -> Finding:
 def doubt(run: Any) -> str:
     """Return why a run proves nothing, '' where it does."""
     if run["code"] is None:
-        return f"no node ran it within {SECONDS} s: {(run['stderr'] or run['stdout']).strip()[:300]}"
+        return f"not run to its end within {SECONDS} s: {(run['stderr'] or run['stdout']).strip()[:300]}"
     if run["code"] == UNKNOWN or run.get("known") is False:
         return "the script or the node did not say what is mounted on /"
     return ""

@@ -17,6 +17,7 @@ CHECK = Check(
     step="host",
     cause="the install did not reach this node, or the program lies outside slurmd's PATH",
     fix="playbooks/site.yml --limit this node; systemctl show slurmd -p Environment",
+    seconds=20,
 )
 
 
@@ -39,6 +40,8 @@ TRIALS = {
 }  # fmt: skip
 # Not every release of squashfs-tools ends with 0 there; 126 and 127 are the loader's and the shell's.
 LENIENT = (*START, "mksquashfs")
+# Several read settings of the account, whose home may be on a server that does not answer.
+ALONE = {"HOME": "/", "XDG_CONFIG_HOME": "/", "PARALLEL": ""}
 # Nothing can be started: N-22 says which limit is too low.
 STARVED = [os.strerror(number) for number in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)]
 # The packages of Debian and of RHEL and its kin; a program that is not named has the name of its package.
@@ -49,6 +52,7 @@ ADMINS = ("/usr/sbin", "/sbin")
 # Where a program may lie that PATH does not yield, because users may not execute it.
 PLACES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/slurm/bin")
 CLOSED, BROKEN = "closed", "broken"
+NO_IMPORT = "where nodes import nothing, this is no fault"
 
 
 def observe(node: Node) -> Any:
@@ -70,7 +74,7 @@ def observe(node: Node) -> Any:
 
 def fate(node: Node, name: str, program: str) -> str:
     """Return what keeps a program from working, '' where it does: it may be cut off, lack a library, be another one."""
-    output = node.run([program, *TRIALS.get(name, ("--version",))], 3)
+    output = node.run([program, *TRIALS.get(name, ("--version",))], 5, ALONE)
     if output.code is not None and 0 <= output.code < (126 if name in LENIENT else 1):
         return ""
     if any(word in output.stderr for word in STARVED):
@@ -114,39 +118,47 @@ def judge(observed: Any, context: Context) -> Finding:
 
 def tools(observed: Any, context: Context) -> Finding | None:
     """Return the finding of programs that enroot calls: what the others have is missed, what nobody has is said."""
-    broken = observed.get(BROKEN) or {}
-    if broken:
-        first = next(iter(broken))
-        return failed(
-            "; ".join(f"{observed[name]}: {said}" for name, said in broken.items()),
-            "programs that run",
-            f"a program that enroot calls is there and does not work: {', '.join(broken)}",
-            f"type -a {first}, where another one may come first; ldd {observed[first]}; apt-get install --reinstall "
-            f"{packages(list(broken))}, or dnf reinstall; dpkg --verify, or rpm -V, says what else a package lacks",
-        )
-    own = there(observed)
-    beside = compare(context.fleet, own, there, merit=lambda _name, found: found)
-    lost = [name for name in own if not own[name] and (name in START or name in beside.other)]
-    closed = {name: path for name, path in (observed.get(CLOSED) or {}).items() if name in lost}
+    own = working(observed)
+    beside = compare(context.fleet, own, working, merit=lambda _name, works: works)
+    missed = [name for name in own if not own[name] and (name in START or name in beside.other)]
+    broken = {name: said for name, said in (observed.get(BROKEN) or {}).items() if said}
+    if any(name in broken for name in missed):
+        return failed(*of_broken({name: broken[name] for name in missed if name in broken}, observed))
+    closed = {name: path for name, path in (observed.get(CLOSED) or {}).items() if name in missed}
     if closed:
         return for_nobody(closed)
-    if lost:
+    if missed:
         return failed(
-            f"not found: {', '.join(lost)}",
+            f"not found: {', '.join(missed)}",
             f"on PATH: {', '.join(own)}" + (f", {beside.on}" if beside.other else ""),
-            f"a program that enroot calls is missing: {', '.join(lost)}",
-            f"apt-get install --reinstall {packages(lost)} (dnf: reinstall, or install where it is not there); "
+            f"a program that enroot calls is missing: {', '.join(missed)}",
+            f"apt-get install --reinstall {packages(missed)} (dnf: reinstall, or install where it is not there); "
             "dpkg --verify, or rpm -V, says what else a package lacks",
         )
     nowhere = [name for name in own if not own[name]]
+    if nowhere and any(name in broken for name in nowhere):
+        said, wanted, cause, fix = of_broken({name: broken[name] for name in nowhere if name in broken}, observed)
+        return warned(said, wanted, f"{cause}: images cannot be imported on these nodes", f"{fix}; {NO_IMPORT}")
     if nowhere:
         return warned(
             f"not found on any node of this kind: {', '.join(nowhere)}",
             f"on PATH: {', '.join(own)}",
             f"enroot import calls {', '.join(nowhere)}: images cannot be imported on these nodes",
-            f"install {packages(nowhere)}; where nodes import nothing, this is no fault",
+            f"install {packages(nowhere)}; {NO_IMPORT}",
         )
     return None
+
+
+def of_broken(broken: dict[str, str], observed: Any) -> tuple[str, str, str, str]:
+    """Return observed, expected, cause and fix of programs that are there and do not work: name -> what it said."""
+    first = next(iter(broken))
+    said = "; ".join(f"{observed[name]}: {words}" for name, words in broken.items())
+    cause = f"a program that enroot calls is there and does not work: {', '.join(broken)}"
+    fix = (
+        f"type -a {first}, where another one may come first; ldd {observed[first]}; apt-get install --reinstall "
+        f"{packages(list(broken))}, or dnf reinstall; dpkg --verify, or rpm -V, says what else a package lacks"
+    )
+    return said, "programs that work", cause, fix
 
 
 def packages(programs: list[str]) -> str:
@@ -165,6 +177,7 @@ def for_nobody(closed: dict[str, str]) -> Finding:
     )
 
 
-def there(seen: Any) -> dict[str, bool]:
-    """Return which of enroot's programs were found; older results do not say."""
-    return {name: bool(seen[name]) for name in (*START, *IMPORT) if name in seen}
+def working(seen: Any) -> dict[str, bool]:
+    """Return which of enroot's programs are there and work; older results do not say."""
+    broken = seen.get(BROKEN) or {}
+    return {name: bool(seen[name]) and not broken.get(name) for name in (*START, *IMPORT) if name in seen}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
 from validate import slurm
-from validate.model import Check, Context, Finding, compare, failed, passed, undecided
+from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -16,6 +17,7 @@ CHECK = Check(
     step="host",
     cause="an unattended upgrade or an interrupted install on this node",
     fix="playbooks/site.yml; hold the packages: apt-mark hold",
+    seconds=40,
     # The program makes its directories before it says anything.
     after=("N-05", "N-28", "N-10"),
 )
@@ -27,6 +29,9 @@ PACKAGES = (
     "apptainer-suid", "singularity-ce",
 )  # fmt: skip
 TOOLKIT = PACKAGES[2:6]
+# Left out of packages where a node is to be small.
+OPTIONAL = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/lintian/")
+PATIENCE = 20
 # Those whose files are read whole: small ones, on which every container depends.
 VERIFIED = PACKAGES[:6]
 # A line of dpkg --verify and of rpm --verify: what is another (5: the content), what kind of file, the path.
@@ -41,7 +46,13 @@ DENIED = {
 # A role installs a package anew of which a file is missing. enroot's are in no repository of the distribution.
 ANEW = "where it is the package's own, mv it to /root, and playbooks/site.yml --limit this node installs it anew"
 PROGRAM, PROGRAM_FAILS, BROKEN, ALTERED = "enroot version", "enroot fails", "broken", "altered"
-ABSENT = "absent"
+ABSENT, MISSING, PACKAGED = "absent", "missing", "as packaged"
+WHOLE = "files as their packages brought them"
+UNVERIFIED = (
+    "the disk is slow, or hangs: whether enroot's files are as they should be is not known",
+    "dpkg --verify enroot, or rpm -V enroot; dmesg -T | tail",
+)
+KEEP = "diff it with the package's; dpkg-divert --add {} keeps it over an upgrade; else mv it to /root, and site.yml"
 # The second letter of dpkg's state: what an installation that was cut off leaves.
 CUT_OFF = {"H": "half-installed", "U": "unpacked", "F": "half-configured"}
 
@@ -66,21 +77,34 @@ def observe(node: Node) -> Any:
     if broken:
         found[BROKEN] = broken
     others = altered(node, [name for name in VERIFIED if name in found])
-    if others:
+    if others != {}:
         found[ALTERED] = others
     for line in slurm.plugstack(node)["pyxis"]:
         found["pyxis"] = str(node.path(line["plugin"]).resolve().parent.name)
     return found
 
 
-def altered(node: Node, names: list[str]) -> list[str]:
-    """Return the files that are not as the packages brought them; a file of the configuration may be edited."""
+def altered(node: Node, names: list[str]) -> dict[str, str] | None:
+    """Return file -> its hash, or MISSING, of those that are not as the packages brought them; None where unknown.
+
+    A file of the configuration may be edited, and some nodes are installed without documentation.
+    """
     if not names:
-        return []
+        return {}
     words = ["dpkg", "--verify"] if node.which("dpkg-query") else ["rpm", "--verify", "--nodeps", "--noscripts"]
-    found = VERIFY.findall(node.run([*words, *names], 8).stdout)
-    # Some nodes are installed without documentation.
-    return [path for kind, path in found if not kind and not path.startswith("/usr/share/doc/")]
+    output = node.run([*words, *names], PATIENCE)
+    if output.code is None:
+        return None
+    paths = [path for kind, path in VERIFY.findall(output.stdout) if not kind and not path.startswith(OPTIONAL)]
+    return {path: digest(node, path) for path in paths}
+
+
+def digest(node: Node, path: str) -> str:
+    """Return the hash of a file, MISSING where it cannot be read."""
+    try:
+        return hashlib.sha256(node.path(path).read_bytes()).hexdigest()[:16]
+    except OSError:
+        return MISSING
 
 
 def judge(observed: Any, context: Context) -> Finding:
@@ -104,7 +128,7 @@ def judge(observed: Any, context: Context) -> Finding:
     if names:
         wanted = ", ".join(f"{name} {beside.other[name].usual}" for name in names)
         return failed(", ".join(f"{name} {beside.own[name]}" for name in names), f"{wanted}, {beside.on}")
-    damaged = damage(observed)
+    damaged = damage(observed) or files(observed, context)
     if damaged:
         return damaged
     if beside.split:
@@ -129,16 +153,36 @@ def damage(observed: Any) -> Finding | None:
             "the program was replaced by hand, or another one is earlier on PATH",
             f"type -a enroot; {ANEW}",
         )
-    if observed.get(ALTERED):
-        files = " ".join(observed[ALTERED][:3]) + " …" * (len(observed[ALTERED]) > 3)
-        return failed(
-            f"not as in the package: {files}",
-            "files as their packages brought them",
-            "a file of a package was changed or removed by hand, or damaged on the disk",
-            f"mv {files} to /root where it is there; playbooks/site.yml --limit this node installs its package anew; "
-            "dmesg -T | grep -i 'i/o error'",
-        )
     return None
+
+
+def files(observed: Any, context: Context) -> Finding | None:
+    """Return what is not as its package brought it, None where nothing is; a site may have edited it on all nodes."""
+    if ALTERED in observed and observed[ALTERED] is None:
+        return warned(f"no answer within {PATIENCE} s", "dpkg --verify, or rpm -V, answers", *UNVERIFIED)
+    own = differing(observed)
+    beside = compare(context.fleet, own, differing, PACKAGED, merit=lambda _path, seen: seen == PACKAGED)
+    bad = [path for path in own if own[path] == MISSING or path in beside.other]
+    paths = bad or list(own)
+    if not paths:
+        return None
+    named = " ".join(paths[:3])
+    said = f"not as in the package: {named}" + f" and {len(paths) - 3} more" * (len(paths) > 3)
+    if not bad:
+        where = f"on {beside.nodes} nodes of this kind" if beside.nodes > 1 else "here, with no other to compare with"
+        return warned(said, WHOLE, f"edited {where}: on purpose?", KEEP.format(paths[0]))
+    return failed(
+        said,
+        f"{WHOLE}, {beside.on}" if beside.other else WHOLE,
+        "a file of a package was changed or removed by hand, or damaged on the disk",
+        f"ls -l {named}; mv {named} /root; playbooks/site.yml --limit this node installs its package anew; "
+        "dmesg -T | grep -i 'i/o error'",
+    )
+
+
+def differing(seen: Any) -> dict[str, str]:
+    """Return which files are not as their packages brought them; older results do not say."""
+    return dict(seen.get(ALTERED) or {})
 
 
 def packages(seen: Any) -> dict[str, str]:

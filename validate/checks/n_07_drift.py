@@ -127,13 +127,14 @@ def judge(observed: Any, context: Context) -> Finding:
         said = "; ".join(f"{name} {beside.own[name]}" for name in other[:6])
         wanted = "; ".join(f"{name} {beside.other[name].usual}" for name in other[:6])
         like = beside.other[other[0]].like
-        fix = difference(other[0], context.node, like, observed, context.fleet[like])
+        own_alone = beside.other[other[0]].usual == MISSING and other[0] not in (observed.get("packages") or {})
+        strange = alone(other[0], context.node) if own_alone else None
+        fix = strange[1] if strange else difference(other[0], context.node, like, observed, context.fleet[like])
         if all(name.startswith(SYSTEM) and not STACK.search(name) for name in other):
             cause = "the system's own settings are others here than on the other nodes of its kind"
             return warned(said, f"{wanted}, {beside.on}", cause, fix)
         cause, mend = of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
-        if beside.other[other[0]].usual == MISSING and other[0] not in (observed.get("packages") or {}):
-            cause, mend = alone(other[0], context.node)
+        cause, mend = strange or (cause, mend)
         return failed(said, f"{wanted}, {beside.on}", cause, mend or fix, about=tuple(other))
     if beside.split:
         first = next(iter(beside.split.values())).holders
@@ -144,10 +145,10 @@ def judge(observed: Any, context: Context) -> Finding:
 
 
 def alone(name: str, node: str) -> tuple[str, str]:
-    """Return cause and fix of a file that no other node has, and no package here."""
+    """Return cause and fix of a file that most nodes have not, and no package here."""
     unit = re.match(r".*/system(?:\.control)?/([\w@-]+\.\w+)\.d/", name)
     after = f" && ssh {node} 'systemctl daemon-reload && systemctl restart {unit.group(1)}'" if unit else ""
-    cause = f"{name} lies on this node alone: put there by hand, or left where the others lost it"
+    cause = f"{name} lies on this node, and on most others it does not: put there by hand, or left from before"
     return cause, f"ssh {node} cat {name}; where it is not wanted: ssh {node} rm {name}{after}"
 
 

@@ -31,10 +31,11 @@ def observe(node: Node) -> Any:
     table = reading.mounts(node)
     found: dict[str, dict[str, Any]] = {}
     paths = {**reading.enroot_paths(node), **storage.COMMON}
-    hung = reading.silent(node, paths.values())
+    runtimes = [slurm.runtime_path(line) for line in slurm.plugstack(node)["pyxis"]]
+    hung = reading.silent(node, [*paths.values(), *runtimes])
     for key, path in paths.items():
         if path in hung:
-            found[key] = {**reading.given_up(path, table), "write": storage.HUNG}
+            found[key] = {**reading.given_up(node, path, table), "write": storage.HUNG}
         else:
             # One that its shell cannot expand is none: what is written there says nothing.
             found[key] = {**reading.place_of(path, table), **(reading.write(path) if path else {"write": ""})}
@@ -42,8 +43,10 @@ def observe(node: Node) -> Any:
             found[key]["mode"] = 0 if path in hung else mode(path)
         else:
             found[key]["shape"] = storage.shape(path, node.name)
-    for line in slurm.plugstack(node)["pyxis"]:
-        runtime = slurm.runtime_path(line)
+    for runtime in runtimes:
+        if runtime in hung:
+            found["pyxis"] = {**reading.given_up(node, runtime, table), "write": storage.HUNG}
+            continue
         # slurmd makes the last component alone, as root.
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist
         there = os.path.isdir(parent)  # noqa: PTH112

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Any
@@ -31,6 +32,16 @@ OPTIONAL = ("fuse", "full", "tty", "ptmx")
 DIRECTORIES = (
     "/", "/etc", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share", "/bin", "/lib", "/dev", "/var", "/run",
 )  # fmt: skip
+
+
+UNMOUNTED = (
+    "/dev/pts is not mounted, or closed: srun --pty and every interactive job fail",
+    "findmnt /dev/pts; mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts; ls -l /dev/ptmx",
+)
+USED_UP = (
+    "all pseudo-terminals are in use: srun --pty and every interactive job fail",
+    "sysctl kernel.pty.nr kernel.pty.max; ls /dev/pts | wc -l; lsof /dev/ptmx names who has them",
+)
 
 
 def observe(node: Node) -> Any:
@@ -100,12 +111,9 @@ def judge(observed: Any, context: Context) -> Finding:
         wanted = name not in OPTIONAL or (name == "fuse" and mounts_by_fuse(context))
         needed = needed or (len(problems) > before and wanted)
     if not problems and observed.get("terminal"):
-        return failed(
-            f"openpty: {observed['terminal']}",
-            "a pseudo-terminal",
-            "/dev/pts is not mounted, or closed: srun --pty and every interactive job fail",
-            "findmnt /dev/pts; mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts; ls -l /dev/ptmx",
-        )
+        said, used_up = observed["terminal"], observed["terminal"] == os.strerror(errno.ENOSPC)
+        # No batch job needs one.
+        return warned(f"openpty: {said}", "a pseudo-terminal", *(USED_UP if used_up else UNMOUNTED))
     if not problems:
         return passed("as they should be")
     said, expected = "; ".join(problems), "character devices, open to users"

@@ -12,7 +12,7 @@ from typing import Any
 
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from validate import allocation, probing, session, survey
+from validate import allocation, session, step, survey
 from validate.errors import CannotStart
 from validate.settings import Settings
 
@@ -20,6 +20,13 @@ from validate.settings import Settings
 BOUND = 30
 # Seconds more for what is around it, each time: srun, and ssh.
 MARGIN = 15
+
+# In a login shell of sudo's a $ would be its own.
+PLAIN = (
+    "import os,sys;"
+    f"left={{k:v for k,v in os.environ.items() if k in {sorted(step.KEPT)!r} or not k.startswith({step.OPTIONS!r})}};"
+    "os.execvpe(sys.argv[1],sys.argv[1:],left)"
+)
 
 
 class CommandBackend(BaseBackend):  # type: ignore[misc]  # testinfra carries no types
@@ -81,12 +88,12 @@ def over_slurm(submit: session.Submit, node: str, settings: Settings) -> Iterato
         srun = [*ending(BOUND + MARGIN), *allocation.srun_words(found.group(1), [node], [])]
         yield CommandBackend(node, lambda words: submit.command(plain([*srun, *words])))
     finally:
-        bounded(submit.command(["scancel", "--quiet", f"--name={job_name}"]), 2 * MARGIN)
+        bounded(submit.command(plain(["scancel", "--quiet", f"--name={job_name}"])), 2 * MARGIN)
 
 
 def plain(words: Sequence[str]) -> list[str]:
-    """Return what runs a program of Slurm's without the options of a profile's, or of a job that we are started in."""
-    return ["sh", "-c", probing.WITHOUT_SLURM, "sh", *words]
+    """Return what runs a program of Slurm's as ``step.environment`` has it."""
+    return ["python3", "-I", "-c", PLAIN, *words]
 
 
 def ending(seconds: float) -> list[str]:

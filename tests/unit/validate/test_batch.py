@@ -48,20 +48,32 @@ def test_the_exit_code_is_that_of_the_job_as_soon_as_it_ended(slurm, tmp_path, m
 
 @pytest.mark.parametrize(
     ("state", "given", "code"),
-    [("COMPLETING", "42:0", 42), ("FAILED", "0:9", 137), ("NODE_FAIL", "0:0", 0), ("OUT_OF_MEMORY", "0:125", 253)],
+    [("COMPLETING", "42:0", 42), ("FAILED", "0:9", 137), ("COMPLETED", "0:0", 0), ("OUT_OF_MEMORY", "0:9", 137)],
 )
-def test_a_job_that_a_signal_or_its_node_ended_is_a_failure(slurm, monkeypatch, state: str, given: str, code: int):
+def test_a_job_that_a_signal_or_another_script_ended_is_a_failure(slurm, monkeypatch, state: str, given: str, code: int):
     slurm.write_text(f"JobId=5 JobState={state} Reason=None ExitCode={given}\n")
     seen = run(monkeypatch)
     assert seen["code"] == code
     assert (c_08_batch.fault(seen) == "") is (code == 42)
 
 
+def test_a_job_that_is_begun_anew_is_waited_for(slurm, monkeypatch):
+    slurm.write_text(f"JobId=5 JobState=COMPLETING Reason=None ExitCode=0:0\n{RUNNING}\n{ENDED}\n")
+    assert run(monkeypatch)["code"] == 42
+
+
+@pytest.mark.parametrize("state", ["NODE_FAIL", "PREEMPTED", "CANCELLED"])
+def test_a_job_that_others_ended_proves_nothing_of_containers(slurm, monkeypatch, state: str):
+    slurm.write_text(f"JobId=5 JobState={state} Reason=None ExitCode=0:0\n")
+    seen = run(monkeypatch)
+    assert seen["code"] is None and state in c_08_batch.doubt(seen)
+
+
 @pytest.mark.parametrize("line", [RUNNING, "slurm_load_jobs error: Unable to contact slurm controller", ""])
 def test_a_job_that_does_not_end_is_cancelled_and_no_verdict(slurm, tmp_path, monkeypatch, line: str):
     slurm.write_text(f"{line}\n")
     seen = run(monkeypatch, seconds=1)
-    assert seen["code"] is None and "no node ran it" in c_08_batch.doubt(seen)
+    assert seen["code"] is None and "not run to its end" in c_08_batch.doubt(seen)
     assert (tmp_path / "cancelled").read_text() == "--quiet --name=validate-1\n"
 
 

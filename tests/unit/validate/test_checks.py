@@ -179,7 +179,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("C-08", {"code": 42, "stdout": "", "stderr": ""}, PASS, "in the image"),
     ("C-08", batch(code=43), FAIL, "gpu001: the script saw the node's own system"),
     ("C-08", batch(code=1, stderr="sbatch: unrecognized option"), FAIL, "unrecognized"),
-    ("C-08", batch(code=None, stdout="Submitted batch job 9"), ERROR, "no node ran it"),
+    ("C-08", batch(code=None, stdout="Submitted batch job 9"), ERROR, "not run to its end"),
     ("C-08", batch(code=44), ERROR, "what is mounted on /"),
     ("C-08", batch(known=False), ERROR, "what is mounted on /"),
     ("C-08", {"runs": [*batch()["runs"], *batch(node="gpu002", code=43)["runs"]]}, FAIL, "gpu002: the script"),
@@ -1270,9 +1270,14 @@ def test_what_enroot_calls_is_tried_where_nothing_of_a_jobs_is_touched(tmp_path,
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     seen = n_05_programs.observe(Node())
     assert seen["broken"] == {"parallel": "parallel: invalid option -- '-'", "jq": "it hangs"}
-    finding = judge("N-05", {**GOOD["N-05"], "broken": seen["broken"]})
+    broken = {**GOOD["N-05"], "broken": seen["broken"]}
+    finding = judge("N-05", broken, fleet={"gpu001": broken, "a": GOOD["N-05"], "b": GOOD["N-05"]})
     assert finding.status == FAIL and "does not work: jq, parallel" in finding.cause
     assert finding.fix.startswith("type -a jq") and "--reinstall jq parallel" in finding.fix
+    # Nodes may import nothing.
+    assert judge("N-05", broken, fleet=dict.fromkeys("abc", broken)).status == WARN
+    lame = {**GOOD["N-05"], "broken": {"unsquashfs": "cut off"}}
+    assert judge("N-05", lame, fleet=dict.fromkeys("abc", lame)).status == FAIL
 
 
 def test_a_program_that_users_may_not_execute_is_said_to_be_closed(tmp_path, monkeypatch):
@@ -1346,9 +1351,27 @@ def test_files_that_are_not_as_in_their_package_are_named(tmp_path, monkeypatch,
     (tmp_path / "cat").symlink_to("/bin/cat")
     monkeypatch.setenv("PATH", str(tmp_path))
     found = n_06_packages.observe(Node())
-    assert found["altered"] == ["/usr/lib/enroot/a.sh", "/usr/lib/enroot/b.sh"]
+    assert found["altered"] == {"/usr/lib/enroot/a.sh": "missing", "/usr/lib/enroot/b.sh": "missing"}
     finding = judge("N-06", found)
-    assert finding.status == FAIL and finding.fix.startswith("mv /usr/lib/enroot/a.sh /usr/lib/enroot/b.sh to /root")
+    assert finding.status == FAIL and "; mv /usr/lib/enroot/a.sh /usr/lib/enroot/b.sh /root; " in finding.fix
+
+
+def test_a_file_of_a_package_that_all_nodes_have_so_may_be_edited_on_purpose(tmp_path, monkeypatch):
+    edited = {**GOOD["N-06"], "altered": {"/usr/lib/enroot/a.sh": "0123"}}
+    other = {**GOOD["N-06"], "altered": {"/usr/lib/enroot/a.sh": "4567"}}
+    assert judge("N-06", edited, fleet=dict.fromkeys("abc", edited)).status == WARN
+    assert judge("N-06", edited, fleet={"gpu001": edited}).status == WARN
+    for fleet in ({"a": other, "b": other}, {"a": GOOD["N-06"], "b": GOOD["N-06"]}, {"a": GOOD["N-06"]}):
+        assert judge("N-06", edited, fleet={"gpu001": edited, **fleet}).status == FAIL
+    unknown = {**GOOD["N-06"], "altered": None}
+    assert "is not known" in judge("N-06", unknown).cause
+    # The one that is as packaged is not to blame.
+    assert judge("N-06", GOOD["N-06"], fleet={"gpu001": GOOD["N-06"], "a": other, "b": other}).status == PASS
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(n_06_packages, "PATIENCE", 0.3)
+    write(tmp_path, "dpkg-query", "#!/bin/sh\necho 'ii  enroot 4.1.2-1'\n", 0o755)
+    write(tmp_path, "dpkg", "#!/bin/sh\nexec /bin/sleep 30\n", 0o755)
+    assert n_06_packages.observe(Node())["altered"] is None
 
 
 def test_the_daemons_own_directories_are_measured_with_what_is_in_them(tmp_path, monkeypatch):
@@ -1388,7 +1411,7 @@ def test_a_drop_in_of_one_node_is_removed_with_a_restart_of_its_unit():
     name = "/run/systemd/system/slurmd.service.d/x.conf"
     observed = {**GOOD["N-07"], name: "0 0644"}
     finding = judge("N-07", observed, fleet={**fleet("N-07"), "gpu001": observed})
-    assert f"{name} lies on this node alone" in finding.cause
+    assert f"{name} lies on this node, and on most others it does not" in finding.cause
     again = "ssh gpu001 'systemctl daemon-reload && systemctl restart slurmd.service'"
     assert finding.fix.endswith(f"rm {name} && {again}")
     # Of a package that the others lack, the package says more.
@@ -1541,7 +1564,9 @@ def test_the_devices_of_every_program_are_looked_at():
     assert judge("N-31", changed("N-31", null={"problem": "No such file or directory"})).status == FAIL
     assert judge("N-31", changed("N-31", fuse={"number": [10, 229], "mode": 0o600})).status == WARN
     assert judge("N-31", changed("N-31", fuse={"problem": "No such file or directory"})).status == PASS
-    assert judge("N-31", changed("N-31", terminal="No such file or directory")).fix.startswith("findmnt /dev/pts")
+    no_terminal = judge("N-31", changed("N-31", terminal="No such file or directory"))
+    assert no_terminal.status == WARN and no_terminal.fix.startswith("findmnt /dev/pts")
+    assert "in use" in judge("N-31", changed("N-31", terminal="No space left on device")).cause
 
 
 def test_a_closed_directory_of_the_system_explains_more_than_what_is_missed_in_it(tmp_path):
@@ -1561,6 +1586,9 @@ def test_a_bus_that_does_not_run_is_a_failure_with_what_starts_it():
     assert judge("N-33", {"said": said}).fix.endswith("systemctl start dbus.socket dbus")
     assert judge("H-13", {"code": 1, "stdout": "", "stderr": said}).status == FAIL
     assert judge("N-33", {"said": "it hangs"}).status == judge("N-33", {}).status == ERROR
+    # In a container that systemd did not start.
+    other = "System has not been booted with systemd as init system (PID 1).\nFailed to connect to bus: Host is down"
+    assert judge("N-33", {"said": other}).status == ERROR
 
 
 def test_a_temporary_directory_that_is_none_is_made_anew():

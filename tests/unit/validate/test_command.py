@@ -25,6 +25,13 @@ def store(document: dict[str, Any], path: Path, run: str = "0123abcd") -> Path:
     return path
 
 
+@pytest.mark.parametrize("verb", [[], ["run"], ["report"], ["baseline"], ["checks"]])
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main([*verb, "--help"])
+    assert ended.value.code == 0 and "usage: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
