@@ -89,7 +89,8 @@ def add_options(run: argparse.ArgumentParser) -> None:
         ("reservation", "Slurm reservation"), ("kind", "profile of all nodes, where their hardware does not say it"),
         ("only", "only these checks, separated by commas"), ("runtimes", "what the site installs, separated by commas"),
         ("allow", "rights of the run: root, operator, network"),
-        ("operator", "account that drains and resumes"), ("drain-percent", "how many of the nodes a run may drain (%%)"),
+        ("operator", "account that drains and resumes"),
+        ("drain-percent", "how many of the nodes a run may drain (%%)"),
         ("immediate", "how long a busy node is waited for (s)"), ("chunk-size", "nodes in one allocation, at most 64"),
     ):  # fmt: skip
         run.add_argument(f"--{name}", dest=f"set_{name.replace('-', '_')}", help=text)

@@ -18,7 +18,7 @@ LOCK = "artifacts.lock.yml"
 LOCK_ENTRY = re.compile(r"^  (\S+):\n    url: (\S+)\n    sha256: ([0-9a-f]{64})$", re.MULTILINE)
 # What makes a directory a repository for apt, and for dnf, with what makes it one.
 INDEXES = ("Packages", "Packages.gz", "Packages.xz", "repodata/repomd.xml")
-MAKE_INDEX = "run `apt-ftparchive packages . > Packages` (for apt; package apt-utils) or `createrepo_c .` (for dnf) in it"
+MAKE_INDEX = "run `apt-ftparchive packages . > Packages` (apt-utils, for apt) or `createrepo_c .` (for dnf) in it"
 PLUGIN = re.compile(r"spank_pyxis-.+\.so\Z")
 
 Files = dict[str, Path]
