@@ -13,7 +13,7 @@ from ansible_collections.slipway.containers.plugins.module_utils.preflight_roles
 REINSTALL = {
     "Debian": ("apt-get install --reinstall {names}, or {files} where no repository has them", "./%s_%s_*.deb"),
     "RedHat": (
-        "rpm --upgrade --replacepkgs {files}, or where a repository has them dnf install {names}; dnf reinstall {names}",
+        "rpm --upgrade --replacepkgs {files}, or where a repository has them dnf install, then dnf reinstall {names}",
         "./%s-%s.*.rpm",
     ),
 }
