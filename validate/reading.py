@@ -150,9 +150,13 @@ def silent(node: Node, paths: Iterable[str]) -> set[str]:
     What is known of a file may be remembered, and what a whole file system says of itself is not.
     """
     asked = sorted({path for path in paths if path})
-    with ThreadPoolExecutor(len(asked)) as pool:
-        outputs = pool.map(lambda path: node.run(["stat", "-f", "-c", "%T", path], ANSWER), asked)
-        return {path for path, output in zip(asked, outputs) if output.code is None}
+    try:
+        with ThreadPoolExecutor(max(1, len(asked))) as pool:
+            outputs = list(pool.map(lambda path: node.run(["stat", "-f", "-c", "%T", path], ANSWER), asked))
+    except RuntimeError:
+        # No thread can be started: N-22 says which limit is too low.
+        return set()
+    return {path for path, output in zip(asked, outputs) if output.code is None}
 
 
 def given_up(node: Node, path: str, table: list[dict[str, str]]) -> dict[str, Any]:

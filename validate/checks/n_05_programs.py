@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from validate.model import Check, Context, Finding, compare, failed, passed, warned
@@ -51,7 +50,7 @@ PACKAGES = {
 ADMINS = ("/usr/sbin", "/sbin")
 # Where a program may lie that PATH does not yield, because users may not execute it.
 PLACES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/slurm/bin")
-CLOSED, BROKEN = "closed", "broken"
+CLOSED, BROKEN, HANGS = "closed", "broken", "it hangs"
 NO_IMPORT = "where nodes import nothing, this is no fault"
 
 
@@ -62,9 +61,11 @@ def observe(node: Node) -> Any:
         places = [f"{place}/{name}" for place in ADMINS if node.path(f"{place}/{name}").exists()]
         found[name] = node.which(name) or (places or [""])[0]
     closed = {name: shut(node, name) for name, path in found.items() if not path}
-    with ThreadPoolExecutor(4) as pool:
-        tried = [name for name in (*START, *IMPORT) if found[name]]
-        broken = dict(zip(tried, pool.map(lambda name: fate(node, name, found[name]), tried)))
+    broken: dict[str, str] = {}
+    for name in (*START, *IMPORT):
+        # Where one hangs, others may: they would take the check's time.
+        if found[name] and HANGS not in broken.values():
+            broken[name] = fate(node, name, found[name])
     return {
         **found,
         CLOSED: {name: path for name, path in closed.items() if path},
@@ -80,7 +81,7 @@ def fate(node: Node, name: str, program: str) -> str:
     if any(word in output.stderr for word in STARVED):
         return ""
     lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
-    return lines[0][:200] if lines else "it hangs" if output.code is None else f"it ended with {output.code}"
+    return lines[0][:200] if lines else HANGS if output.code is None else f"it ended with {output.code}"
 
 
 def shut(node: Node, name: str) -> str:
