@@ -65,7 +65,7 @@ DNF_CAUSES = {
     "conflict": "rival-1.0-1.noarch conflicts with good provided by good-1.0-1.noarch, " + OTHERS,
     "file-conflict": "file /usr/share/good/file belongs to good-1.0-1.noarch, " + OTHERS,
     "erase-needed": "pair-a = 2.0 is needed by (installed) pair-b-2.0-1.noarch, " + OTHERS,
-    "unlocatable": "package nosuchpackage is not in the node's repositories. Enable one that has it: EPEL on RHEL",
+    "unlocatable": "package nosuchpackage is not in the node's repositories. Enable one that has it: EPEL (on Rocky",
     "wrong-key": "containerd.io-1.7.0-1.el9.x86_64 is not signed with a key of "
     "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-slipway-docker. Check the repository",
     "damaged-data": "the package file is damaged: good-2.0-1.noarch: Payload SHA256 ALT digest.",

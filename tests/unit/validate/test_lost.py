@@ -204,7 +204,16 @@ def test_a_drill_down_that_is_interrupted_cancels_its_job_by_name(monkeypatch):
     _show, salloc, scancel = called
     assert "--partition=special" in salloc
     (name,) = (word.partition("=")[2] for word in salloc if word.startswith("--job-name="))
-    assert scancel == ["scancel", "--quiet", f"--name={name}"] and name.startswith("validate-drill-")
+    assert scancel == backend.plain(["scancel", "--quiet", f"--name={name}"]) and name.startswith("validate-drill-")
+
+
+def test_a_drill_downs_programs_of_slurm_get_no_options_of_a_profile(monkeypatch):
+    for name in ("SLURM_CONF_SERVER", "SLURM_LABELIO", "SCANCEL_STATE"):
+        monkeypatch.setenv(name, "x")
+    seen = subprocess.run(backend.plain(["env"]), capture_output=True, text=True, check=True).stdout
+    assert "SLURM_CONF_SERVER=x" in seen and "LABELIO" not in seen and "SCANCEL_STATE" not in seen
+    # sudo -i leaves its shell every $.
+    assert all("$" not in word for word in backend.plain(["env"]))
 
 
 def test_a_drill_downs_command_is_bounded_here_too():
