@@ -159,16 +159,20 @@ def silent(node: Node, paths: Iterable[str]) -> set[str]:
     return {path for path, output in zip(asked, outputs) if output.code is None}
 
 
-def given_up(node: Node, path: str, table: list[dict[str, str]]) -> dict[str, Any]:
-    """Return what ``place_of`` does, of a path that nobody may touch because a file system on its way is silent."""
-    mount = silent_mount(node, path, table)
+def given_up(node: Node, path: str, table: list[dict[str, str]], dead: set[str]) -> dict[str, Any]:
+    """Return what ``place_of`` does, of a path that nobody may touch because a file system on its way is silent.
+
+    ``dead`` are the mount points that are known for it, so that nobody waits twice for one.
+    """
+    mount = silent_mount(node, path, table, dead)
+    dead.add(mount["point"])
     return {
         "path": path, "mount": mount["point"], "type": mount["type"], "options": mount["options"], "real": path,
         "there": True,
     }  # fmt: skip
 
 
-def silent_mount(node: Node, path: str, table: list[dict[str, str]]) -> dict[str, str]:
+def silent_mount(node: Node, path: str, table: list[dict[str, str]], dead: set[str]) -> dict[str, str]:
     """Return the first mount on the way to a path, and on that of its links, that does not answer."""
     points = {mount["point"] for mount in table}
     place, rest = "/", path.split("/")
@@ -178,7 +182,7 @@ def silent_mount(node: Node, path: str, table: list[dict[str, str]]) -> dict[str
         step = os.path.normpath(os.path.join(place, rest.pop(0)))  # noqa: PTH118 - a text, of which nothing is touched
         if step in points and step != place:
             # Not a link, and to look would be to wait.
-            if silent(node, [step]):
+            if step in dead or silent(node, [step]):
                 return mount_of(step, table)
             place = step
             continue

@@ -19,6 +19,7 @@ CHECK = Check(
     cause="the account cannot write where containers are kept",
     fix="findmnt -T PATH; ls -ld PATH; then playbooks/site.yml, which makes the directories",
     after=("N-33", "N-05", "N-28", "C-10"),
+    seconds=20,
 )
 
 
@@ -32,10 +33,10 @@ def observe(node: Node) -> Any:
     found: dict[str, dict[str, Any]] = {}
     paths = {**reading.enroot_paths(node), **storage.COMMON}
     runtimes = [slurm.runtime_path(line) for line in slurm.plugstack(node)["pyxis"]]
-    hung = reading.silent(node, [*paths.values(), *runtimes])
+    hung, dead = reading.silent(node, [*paths.values(), *runtimes]), set[str]()
     for key, path in paths.items():
         if path in hung:
-            found[key] = {**reading.given_up(node, path, table), "write": storage.HUNG}
+            found[key] = {**reading.given_up(node, path, table, dead), "write": storage.HUNG}
         else:
             # One that its shell cannot expand is none: what is written there says nothing.
             found[key] = {**reading.place_of(path, table), **(reading.write(path) if path else {"write": ""})}
@@ -45,7 +46,7 @@ def observe(node: Node) -> Any:
             found[key]["shape"] = storage.shape(path, node.name)
     for runtime in runtimes:
         if runtime in hung:
-            found["pyxis"] = {**reading.given_up(node, runtime, table), "write": storage.HUNG}
+            found["pyxis"] = {**reading.given_up(node, runtime, table, dead), "write": storage.HUNG}
             continue
         # slurmd makes the last component alone, as root.
         parent = os.path.dirname(os.path.realpath(runtime))  # noqa: PTH120 - it may not exist

@@ -164,6 +164,18 @@ def test_a_file_system_that_does_not_answer_is_given_up_and_said(tmp_path, monke
     seen = n_10_storage.observe(Node(root=str(tmp_path)))
     assert seen["ENROOT_DATA_PATH"]["write"] == storage.HUNG and seen["temporary files"]["write"] == ""
     assert not (tmp_path / "dead").exists()
+    # By a link to a mount; one that is known for it is not waited for again.
+    (tmp_path / "data").symlink_to("dead/disk")
+    table = [{**mount, "point": point} for point in ("/", f"{tmp_path}/dead") for mount in reading.mounts(Node())[:1]]
+    dead = set[str]()
+    for _ in range(2):
+        place = reading.given_up(Node(), f"{tmp_path}/data/x", table, dead)
+        assert place["mount"] == f"{tmp_path}/dead" and dead == {place["mount"]}
+        monkeypatch.setattr(reading, "silent", lambda _node, _paths: 1 / 0)
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("ENROOT_DATA_PATH", str(tmp_path / "dead" / "x"))
+    monkeypatch.setattr(reading, "ANSWER", 0.5)
     finding = judge("N-10", with_place("ENROOT_DATA_PATH", mount="/raid", type="nfs4", write=storage.HUNG))
     assert "the file system on /raid does not answer" in finding.cause and "umount -l /raid" in finding.fix
     space = n_11_space.observe(Node(root=str(tmp_path)))
