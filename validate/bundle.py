@@ -16,12 +16,12 @@ LIMIT = 4 * ARGUMENT_LIMIT
 # What the probe and the launcher are made of, besides the checks.
 PROBE = (
     "model", "framing", "outputs", "probing", "reading", "slurm", "smi", "storage", "kernel", "ranks", "groups", "nccl",
-    "probe",
+    "packages", "probe",
 )  # fmt: skip
 LAUNCHER = ("framing", "outputs", "step", "allocation", "launcher")
 STEWARD = (*LAUNCHER, "slurm_text", "drain", "steward")
 # What is the collection's, under whose name it is imported there as well.
-SHARED = {"slurm_text": "ansible_collections.slipway.containers.plugins.module_utils"}
+SHARED = dict.fromkeys(("slurm_text", "packages"), "ansible_collections.slipway.containers.plugins.module_utils")
 
 # Puts the program together again and leaves to it the arguments that are its own.
 STARTER = (
@@ -43,6 +43,11 @@ sys.meta_path.insert(0, _Sources())
 """
 
 
+def file_of(module: str) -> Path:
+    """Return where the source of a module lies: the collection has those of SHARED."""
+    return (PACKAGE.parent / "plugins/module_utils" if module in SHARED else PACKAGE) / f"{module}.py"
+
+
 def sources(modules: Iterable[str], checks: Mapping[str, str]) -> dict[str, str]:
     """Return module name -> source of the modules and of the checks (module name -> source)."""
     found = {"validate": "", "validate.checks": ""}
@@ -50,10 +55,7 @@ def sources(modules: Iterable[str], checks: Mapping[str, str]) -> dict[str, str]
         if name in SHARED:
             words = SHARED[name].split(".")
             found.update({".".join(words[:end]): "" for end in range(1, len(words) + 1)})
-            path = PACKAGE.parent / "plugins/module_utils" / f"{name}.py"
-            found[f"{SHARED[name]}.{name}"] = path.read_text(encoding="utf-8")
-        else:
-            found[f"validate.{name}"] = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+        found[f"{SHARED.get(name, 'validate')}.{name}"] = file_of(name).read_text(encoding="utf-8")
     found.update({f"validate.checks.{name}": text for name, text in checks.items()})
     return found
 

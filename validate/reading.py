@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from validate.model import Finding, errored, failed
 from validate.probing import Node
 
 SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "ceph", "wekafs", "9p", "afs", "panfs", "pvfs2"}
@@ -236,16 +237,19 @@ def account(number: int) -> str:
         return str(number)
 
 
-def busless(said: str) -> tuple[str, str, str, str] | None:
-    """Return observed, expected, cause and fix where systemctl ``said`` that it reaches no bus; None elsewhere.
+def unasked(said: str, otherwise: str) -> Finding:
+    """Return the finding of a systemctl that told nothing and ``said`` why: a bus that does not run, else no verdict.
 
     Recorded from systemd 257 ("to system scope bus via local transport") and 252 ("to bus").
     """
     if not re.search(r"Failed to connect to (system scope )?bus[^\n]*: (No such file|Connection refused)", said):
-        return None
-    cause = "the message bus (dbus) does not run on this host, and without it nobody but root reaches systemd"
-    fix = "systemctl status dbus.socket dbus; systemctl start dbus.socket dbus"
-    return said.strip()[:200], "systemd answers", cause, fix
+        return errored(otherwise)
+    return failed(
+        said.strip()[:200],
+        "systemd answers",
+        "the message bus (dbus) does not run on this host, and without it nobody but root reaches systemd",
+        "systemctl status dbus.socket dbus; systemctl start dbus.socket dbus",
+    )
 
 
 def failed_units(node: Node) -> dict[str, Any]:

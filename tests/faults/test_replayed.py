@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -20,6 +21,8 @@ def test_a_fault_in_stored_results_is_caught_by_its_check(pytestconfig: pytest.C
         (fault.title, fault.check, bench.named(fault, judged), "no" if found else "yes")
     )
     assert found == [], "\n".join(found)
+    # A name in braces that nothing was put in for: no shell takes it.
+    assert [cell.fix for cell in judged.verdicts if re.search(r"(?<!\$)\{\w+\}", f"{cell.cause} {cell.fix}")] == []
 
 
 @pytest.mark.parametrize("base", good_results.BASES)

@@ -110,8 +110,9 @@ def judge(observed: Any, context: Context) -> Finding:
     if "apptainer" not in context.settings["runtimes"]:
         return skipped("validate_runtimes does not name apptainer")
     if observed.get("problem"):
-        known = [(cause, fix) for words, cause, fix in CAUSES if re.search(words, observed["problem"])]
-        return failed(observed["problem"], "apptainer exec IMAGE true", *(known or [STARTS_NOT])[0])
+        said = observed["problem"]
+        why = next(((cause, fix) for words, cause, fix in CAUSES if re.search(words, said)), STARTS_NOT)
+        return failed(said, "apptainer exec IMAGE true", *why)
     if not observed or not observed["version"]:
         return failed("no apptainer", "apptainer installed")
     own = compared(observed)

@@ -50,16 +50,17 @@ def observe(node: Node) -> Any:
     if not proven:
         return {"nowhere": True}
     deadline = time.monotonic() + SECONDS
-    with ThreadPoolExecutor(min(PARALLEL, len(proven))) as pool:
-        runs = list(pool.map(lambda name: submit(node, name, deadline), proven))
+    jobs = min(PARALLEL, len(proven))
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = list(pool.map(lambda name: submit(node, name, deadline, jobs), proven))
     if any(run["code"] is None for run in runs):
         # A job that found no node in time would still run later.
         node.run(["scancel", "--quiet", f"--name={node.settings.get('job') or 'validate'}"], 5)
     return {"image": str(node.settings.get("image") or ""), "runs": runs}
 
 
-def submit(node: Node, name: str, deadline: float) -> dict[str, Any]:
-    """Run the script on one node; ``code`` is None where it did not end in time."""
+def submit(node: Node, name: str, deadline: float, jobs: int) -> dict[str, Any]:
+    """Run the script on one node, beside so many others; ``code`` is None where it did not end in time."""
     image, job = str(node.settings.get("image") or ""), str(node.settings.get("job") or "validate")
     words = ["sbatch", "--parsable", f"--nodelist={name}", "--nodes=1", f"--job-name={job}", "--output=/dev/null"]
     words += ["--chdir=/", "--time=5", "--no-requeue"]
@@ -74,7 +75,6 @@ def submit(node: Node, name: str, deadline: float) -> dict[str, Any]:
     output = node.run(["sh", "-c", command], left) if left > 0 else Output(None, "", "not tried: no time was left")
     if output.code == 0:
         number = re.search(r"^(\d+)(;\S+)?\s*\Z", output.stdout, re.MULTILINE)
-        jobs = min(PARALLEL, len(node.settings.get("proven") or ()))
         output = ended(node, number.group(1), deadline, jobs) if number else Output(None, output.stdout, output.stderr)
     return {"node": name, "known": root != "?", **output.record()}
 

@@ -122,9 +122,10 @@ def tools(observed: Any, context: Context) -> Finding | None:
     own = working(observed)
     beside = compare(context.fleet, own, working, merit=lambda _name, works: works)
     missed = [name for name in own if not own[name] and (name in START or name in beside.other)]
-    broken = {name: said for name, said in (observed.get(BROKEN) or {}).items() if said}
-    if any(name in broken for name in missed):
-        return failed(*of_broken({name: broken[name] for name in missed if name in broken}, observed))
+    broken = observed.get(BROKEN) or {}
+    lame = {name: broken[name] for name in missed if name in broken}
+    if lame:
+        return failed(*of_broken(lame, observed))
     closed = {name: path for name, path in (observed.get(CLOSED) or {}).items() if name in missed}
     if closed:
         return for_nobody(closed)
@@ -137,8 +138,9 @@ def tools(observed: Any, context: Context) -> Finding | None:
             "dpkg --verify, or rpm -V, says what else a package lacks",
         )
     nowhere = [name for name in own if not own[name]]
-    if nowhere and any(name in broken for name in nowhere):
-        said, wanted, cause, fix = of_broken({name: broken[name] for name in nowhere if name in broken}, observed)
+    lame = {name: broken[name] for name in nowhere if name in broken}
+    if lame:
+        said, wanted, cause, fix = of_broken(lame, observed)
         return warned(said, wanted, f"{cause}: images cannot be imported on these nodes", f"{fix}; {NO_IMPORT}")
     if nowhere:
         return warned(
@@ -181,4 +183,4 @@ def for_nobody(closed: dict[str, str]) -> Finding:
 def working(seen: Any) -> dict[str, bool]:
     """Return which of enroot's programs are there and work; older results do not say."""
     broken = seen.get(BROKEN) or {}
-    return {name: bool(seen[name]) and not broken.get(name) for name in (*START, *IMPORT) if name in seen}
+    return {name: bool(seen[name]) and name not in broken for name in (*START, *IMPORT) if name in seen}

@@ -6,6 +6,8 @@ import hashlib
 import re
 from typing import Any
 
+from ansible_collections.slipway.containers.plugins.module_utils.packages import OPTIONAL_FILES
+
 from validate import slurm
 from validate.model import Check, Context, Finding, compare, failed, passed, undecided, warned
 from validate.probing import Node
@@ -29,8 +31,6 @@ PACKAGES = (
     "apptainer-suid", "singularity-ce",
 )  # fmt: skip
 TOOLKIT = PACKAGES[2:6]
-# Left out of packages where a node is to be small.
-OPTIONAL = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/lintian/")
 PATIENCE = 20
 # Those whose files are read whole: small ones, on which every container depends.
 VERIFIED = PACKAGES[:6]
@@ -95,7 +95,7 @@ def altered(node: Node, names: list[str]) -> dict[str, str] | None:
     output = node.run([*words, *names], PATIENCE)
     if output.code is None:
         return None
-    paths = [path for kind, path in VERIFY.findall(output.stdout) if not kind and not path.startswith(OPTIONAL)]
+    paths = [path for kind, path in VERIFY.findall(output.stdout) if not kind and not path.startswith(OPTIONAL_FILES)]
     return {path: digest(node, path) for path in paths}
 
 

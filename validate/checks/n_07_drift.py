@@ -133,8 +133,7 @@ def judge(observed: Any, context: Context) -> Finding:
         if all(name.startswith(SYSTEM) and not STACK.search(name) for name in other):
             cause = "the system's own settings are others here than on the other nodes of its kind"
             return warned(said, f"{wanted}, {beside.on}", cause, fix)
-        cause, mend = of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
-        cause, mend = strange or (cause, mend)
+        cause, mend = strange or of_mode(other[0], beside.own[other[0]], beside.other[other[0]].usual)
         return failed(said, f"{wanted}, {beside.on}", cause, mend or fix, about=tuple(other))
     if beside.split:
         first = next(iter(beside.split.values())).holders

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, errored, failed, passed, warned
+from validate.model import Check, Context, Finding, failed, passed, warned
 from validate.probing import Node
 
 CHECK = Check(
@@ -34,8 +34,8 @@ def observe(node: Node) -> Any:
 def judge(observed: Any, context: Context) -> Finding:
     """None of ours is among it."""
     if observed["code"] != 0:
-        busless = reading.busless(observed["stderr"])
-        return failed(*busless) if busless else errored(observed["stderr"].strip()[:200] or "systemctl said nothing")
+        said = observed["stderr"]
+        return reading.unasked(said, said.strip()[:200] or "systemctl said nothing")
     names = reading.unit_names(observed)
     ours = [name for name in names if UNITS.match(name)]
     if ours:

@@ -226,8 +226,7 @@ def of_another(observed: Any, seen: Opinion) -> tuple[str, str]:
     fix = (
         f"getent passwd {number} {usual}, here and on {seen.like}; usermod -u OTHER {here} frees the number, then "
         f"usermod -u {number} {usual} where it exists here, else useradd -M -u {number} -g GROUP {usual}, or the "
-        "site's directory of accounts; find / -xdev -uid {number} shows whose "
-        "files stay"
+        f"site's directory of accounts; find / -xdev -uid {number} shows whose files stay"
     )
     return (
         f"the number {number} of {usual} is {here}'s here: what {usual} runs and owns on this node counts as {here}'s",

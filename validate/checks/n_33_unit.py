@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from validate import reading
-from validate.model import Check, Context, Finding, compare, errored, failed, passed
+from validate.model import Check, Context, Finding, compare, failed, passed
 from validate.probing import Node
 
 CHECK = Check(
@@ -75,8 +75,7 @@ def judge(observed: Any, context: Context) -> Finding:
     """None of them is set, or what is set takes nothing away, and is so on the other nodes."""
     if "LoadState" not in observed:
         said = str(observed.get("said") or "nothing")
-        busless = reading.busless(said)
-        return failed(*busless) if busless else errored(f"systemd does not say what slurmd's unit is: {said}")
+        return reading.unasked(said, f"systemd does not say what slurmd's unit is: {said}")
     if observed["LoadState"] != "loaded":
         return passed("slurmd is no unit of systemd here")
     bad = {name: lost for name, (good, lost) in SETTINGS.items() if observed.get(name) not in (None, "", *good)}

@@ -129,6 +129,6 @@ def test_what_travels_is_python_3_9():
     """The oldest Python of a supported node; ast knows no newer statement of that version."""
     import ast
 
-    names = [bundle.PACKAGE / f"{name}.py" for name in (*bundle.PROBE, *bundle.LAUNCHER)]
+    names = [bundle.file_of(name) for name in (*bundle.PROBE, *bundle.STEWARD)]
     for path in [*names, *bundle.PACKAGE.glob("checks/*.py")]:
         ast.parse(path.read_text(), str(path), feature_version=(3, 9))
